@@ -11,7 +11,7 @@ from keras_inits.initializers.distributions import (
     RandomUniform,
     TruncatedNormal,
 )
-from keras_inits.initializers.fans import compute_fans
+from keras_inits.initializers.fans import Fans, compute_fans
 from keras_inits.initializers.orthogonal import Orthogonal
 from keras_inits.initializers.variance_scaling import (
     GlorotNormal,
@@ -29,6 +29,7 @@ from keras_inits.initializers.variance_scaling import (
 
 __all__ = [
     "Constant",
+    "Fans",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",

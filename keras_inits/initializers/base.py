@@ -4,7 +4,6 @@ A scheme says what it draws, by one of two methods: `RandomInitializer._law`, fo
 independent values, or `Initializer._values`, for everything else.
 """
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,11 +25,6 @@ def register(cls: _Class) -> _Class:
     """Makes Keras find a class as `"keras_inits>Name"`, in saved models and by name."""
     registered: _Class = keras.saving.register_keras_serializable("keras_inits")(cls)
     return registered
-
-
-@functools.cache
-def _signature(cls: Any) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(cls).parameters)
 
 
 class Initializer(keras.initializers.Initializer):
@@ -73,7 +67,7 @@ class Initializer(keras.initializers.Initializer):
         """Returns the arguments it was made with, as JSON can hold them."""
         return {
             name: keras.saving.serialize_keras_object(self._saved(name))
-            for name in _signature(type(self))
+            for name in self._arguments()
         }
 
     @classmethod
@@ -88,6 +82,12 @@ class Initializer(keras.initializers.Initializer):
             }
         )
 
+    @classmethod
+    def _arguments(cls) -> dict[str, Any]:
+        """The names and defaults of what `__init__` takes."""
+        parameters = inspect.signature(cls).parameters
+        return {name: parameter.default for name, parameter in parameters.items()}
+
     def _saved(self, name: str) -> Any:
         """The value of an argument, as it goes into the configuration."""
         return getattr(self, name)
@@ -95,8 +95,8 @@ class Initializer(keras.initializers.Initializer):
     def __repr__(self) -> str:
         given = [
             f"{name}={getattr(self, name)!r}"
-            for name, parameter in _signature(type(self)).items()
-            if not _same(getattr(self, name), parameter.default)
+            for name, default in self._arguments().items()
+            if not _same(getattr(self, name), default)
         ]
         return f"{type(self).__name__}({', '.join(given)})"
 

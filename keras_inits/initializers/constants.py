@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_inits.initializers import checks, tensors
+from keras_inits.initializers import checks
 from keras_inits.initializers.base import Initializer, register
 from keras_inits.initializers.stream import Index, empty
 

@@ -1,4 +1,4 @@
-"""The `gain` argument: a number, the name of an activation, or the activation itself."""
+"""The `gain` argument: a number, the name of an activation, or its function."""
 
 from collections.abc import Callable
 from typing import Any

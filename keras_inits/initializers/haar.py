@@ -105,7 +105,7 @@ def _apply(tall: Any, start: int, stop: int, vectors: Any, factor: Any) -> None:
 
 
 def _subtract_product(target: Any, left: Any, right: Any) -> None:
-    """target -= left @ right, a few rows at a time."""
+    """Subtracts left @ right in place, a few rows at a time."""
     rows = max(1, _SCRATCH // target.shape[1])
     scratch = np.empty((rows, target.shape[1]), target.dtype)
     for start in range(0, len(target), rows):

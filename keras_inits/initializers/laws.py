@@ -30,6 +30,7 @@ class Normal:
     stddev: float
 
     def fill(self, bits: Bits, out: Any) -> None:
+        """See `Law`."""
         standard_normal(bits, out)
         _affine(out, self.mean, self.stddev)
 
@@ -42,6 +43,7 @@ class Uniform:
     high: float
 
     def fill(self, bits: Bits, out: Any) -> None:
+        """See `Law`."""
         if out.dtype == np.float64:
             out[:] = bits.fractions(out.size)
         else:
@@ -64,6 +66,7 @@ class TruncatedNormal:
     high: float = 2.0
 
     def fill(self, bits: Bits, out: Any) -> None:
+        """See `Law`."""
         if _probability(self.low, self.high) < _LEAST_ACCEPTANCE:
             self._invert(bits, out)
         else:

@@ -123,12 +123,13 @@ def _to_sharded(
     if isinstance(layout.mesh, jax.sharding.AbstractMesh):
         # Keras hands over an abstract mesh, and has set the one that it stands for.
         layout = jax.sharding.NamedSharding(jax.sharding.get_mesh(), layout.spec)
-    devices: dict[Index, list[Any]] = {}
+    owners_of: dict[tuple[tuple[int, int], ...], list[Any]] = {}
     for device, index in layout.addressable_devices_indices_map(shape).items():
-        devices.setdefault(index, []).append(device)
+        bounds = [part.indices(n)[:2] for part, n in zip(index, shape, strict=True)]
+        owners_of.setdefault(tuple(bounds), []).append(device)
     shards = []
-    for index, owners in devices.items():
-        part = values(index)
+    for box, owners in owners_of.items():
+        part = values(tuple(slice(*bounds) for bounds in box))
         copies = [jax.device_put(part, owner, may_alias=True) for owner in owners]
         # The host's memory holds one part at a time.
         shards += jax.block_until_ready(copies)

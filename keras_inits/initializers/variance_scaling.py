@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_inits.initializers import checks, laws
 from keras_inits.initializers.base import MapInitializer, register
-from keras_inits.initializers.fans import compute_fans
+from keras_inits.initializers.fans import Fans, check_fans, compute_fans
 from keras_inits.initializers.gains import check_gain, saved_gain
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
 # The standard deviation of N(0, 1) cut at +-2.
 _TRUNCATED_STDDEV = 0.8796256610342398
 
-_FANS: dict[str, Callable[[int, int], float]] = {
+_FANS: dict[str, Callable[[float, float], float]] = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
     "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
@@ -55,6 +55,7 @@ class VarianceScaling(MapInitializer):
         gain: factor on the standard deviation: a number >= 0, the name of a Keras
             activation, or any function of one array; for a function the gain that keeps
             the signal's mean square, 1 / sqrt(E f(z)^2), by quadrature.
+        fans: what the fans are, where neither the shape nor the axes tell: a `Fans`.
 
     Raises:
         TypeError: where `scale` or `gain` is of the wrong kind, or the seed.
@@ -77,6 +78,7 @@ class VarianceScaling(MapInitializer):
         output_axes: Any = None,
         *,
         gain: Any = 1.0,
+        fans: Fans | None = None,
     ) -> None:
         super().__init__(seed, input_axes, output_axes)
         self.scale = checks.check_positive("scale", scale)
@@ -88,6 +90,7 @@ class VarianceScaling(MapInitializer):
             self.distribution = "untruncated_normal"
         self.gain = gain
         self._factor = check_gain(gain)
+        self.fans = check_fans(fans)
 
     def _saved(self, name: str) -> Any:
         if name == "gain":
@@ -95,7 +98,10 @@ class VarianceScaling(MapInitializer):
         return super()._saved(name)
 
     def _law(self, shape: tuple[int, ...]) -> laws.Law:
-        fans = compute_fans(shape, self.input_axes, self.output_axes)
+        if self.fans is not None:
+            fans = self.fans(shape)
+        else:
+            fans = compute_fans(shape, self.input_axes, self.output_axes)
         fan = max(1.0, _FANS[self.mode](*fans))
         stddev = self._factor * math.sqrt(self.scale / fan)
         if self.distribution == "uniform":
@@ -132,6 +138,7 @@ class GlorotNormal(VarianceScaling):
         output_axes: see `MapInitializer`.
         truncated: whether to cut at two standard deviations, at the same variance, as
             Keras does.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -150,9 +157,10 @@ class GlorotNormal(VarianceScaling):
         output_axes: Any = None,
         *,
         truncated: bool = False,
+        fans: Fans | None = None,
     ) -> None:
         super().__init__(
-            1.0, "fan_avg", _normal(truncated), seed, input_axes, output_axes
+            1.0, "fan_avg", _normal(truncated), seed, input_axes, output_axes, fans=fans
         )
         self.truncated = truncated
 
@@ -168,6 +176,7 @@ class GlorotUniform(VarianceScaling):
         seed: see `RandomInitializer`.
         input_axes: see `MapInitializer`.
         output_axes: see `MapInitializer`.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -180,9 +189,16 @@ class GlorotUniform(VarianceScaling):
     """
 
     def __init__(
-        self, seed: Any = None, input_axes: Any = None, output_axes: Any = None
+        self,
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+        *,
+        fans: Fans | None = None,
     ) -> None:
-        super().__init__(1.0, "fan_avg", "uniform", seed, input_axes, output_axes)
+        super().__init__(
+            1.0, "fan_avg", "uniform", seed, input_axes, output_axes, fans=fans
+        )
 
 
 @register
@@ -200,6 +216,7 @@ class HeNormal(VarianceScaling):
         negative_slope: of the activation below 0, a number; 0 for ReLU.
         truncated: whether to cut at two standard deviations, at the same variance, as
             Keras does.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -219,6 +236,7 @@ class HeNormal(VarianceScaling):
         *,
         negative_slope: float = 0.0,
         truncated: bool = False,
+        fans: Fans | None = None,
     ) -> None:
         slope = checks.check_number("negative_slope", negative_slope)
         super().__init__(
@@ -228,6 +246,7 @@ class HeNormal(VarianceScaling):
             seed,
             input_axes,
             output_axes,
+            fans=fans,
         )
         self.negative_slope = slope
         self.truncated = truncated
@@ -245,6 +264,7 @@ class HeUniform(VarianceScaling):
         input_axes: see `MapInitializer`.
         output_axes: see `MapInitializer`.
         negative_slope: of the activation below 0, a number; 0 for ReLU.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -263,10 +283,17 @@ class HeUniform(VarianceScaling):
         output_axes: Any = None,
         *,
         negative_slope: float = 0.0,
+        fans: Fans | None = None,
     ) -> None:
         slope = checks.check_number("negative_slope", negative_slope)
         super().__init__(
-            _he_scale(slope), "fan_in", "uniform", seed, input_axes, output_axes
+            _he_scale(slope),
+            "fan_in",
+            "uniform",
+            seed,
+            input_axes,
+            output_axes,
+            fans=fans,
         )
         self.negative_slope = slope
 
@@ -284,6 +311,7 @@ class LecunNormal(VarianceScaling):
         output_axes: see `MapInitializer`.
         truncated: whether to cut at two standard deviations, at the same variance, as
             Keras does.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -302,9 +330,10 @@ class LecunNormal(VarianceScaling):
         output_axes: Any = None,
         *,
         truncated: bool = False,
+        fans: Fans | None = None,
     ) -> None:
         super().__init__(
-            1.0, "fan_in", _normal(truncated), seed, input_axes, output_axes
+            1.0, "fan_in", _normal(truncated), seed, input_axes, output_axes, fans=fans
         )
         self.truncated = truncated
 
@@ -320,6 +349,7 @@ class LecunUniform(VarianceScaling):
         seed: see `RandomInitializer`.
         input_axes: see `MapInitializer`.
         output_axes: see `MapInitializer`.
+        fans: see `VarianceScaling`.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -332,9 +362,16 @@ class LecunUniform(VarianceScaling):
     """
 
     def __init__(
-        self, seed: Any = None, input_axes: Any = None, output_axes: Any = None
+        self,
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+        *,
+        fans: Fans | None = None,
     ) -> None:
-        super().__init__(1.0, "fan_in", "uniform", seed, input_axes, output_axes)
+        super().__init__(
+            1.0, "fan_in", "uniform", seed, input_axes, output_axes, fans=fans
+        )
 
 
 # The same classes under their authors' first names.
