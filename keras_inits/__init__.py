@@ -1,9 +1,32 @@
 """Weight initialization for Keras 3, on TensorFlow, JAX and torch."""
 
-from keras_inits import initializers, theory
-from keras_inits.architecture import fans_of
-from keras_inits.initializers import *  # noqa: F403
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "fans_of", "initializers", "theory", *initializers.__all__]
+
+def _runs_as_command() -> bool:
+    """Whether this import is that of `keras-inits` or `python -m keras_inits`.
+
+    The command reads its arguments before it loads Keras, which takes seconds.
+    Everybody else gets all at once: Keras finds a class in a saved model only after the
+    class was imported.
+    """
+    program = sys.argv[0] if sys.argv else ""
+    return program == "-m" or PurePath(program).stem == "keras-inits"
+
+
+if TYPE_CHECKING or not _runs_as_command():
+    from keras_inits import initializers, theory
+    from keras_inits.architecture import fans_of
+    from keras_inits.initializers import *  # noqa: F403
+
+    __all__ = [
+        "__version__",
+        "fans_of",
+        "initializers",
+        "theory",
+        *initializers.__all__,
+    ]

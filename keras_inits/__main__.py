@@ -1,0 +1,8 @@
+"""`python -m keras_inits` is `keras-inits`."""
+
+import sys
+
+from keras_inits.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

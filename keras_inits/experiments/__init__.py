@@ -1,0 +1,1 @@
+"""Experiments: schemes compared on a task, runs in, records out."""
