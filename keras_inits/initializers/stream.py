@@ -7,7 +7,8 @@ device draws its own slice of a sharded kernel, and the values depend on neither
 
 import math
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -91,16 +92,14 @@ class Stream:
     def _fill_run(self, blocks: "Callable[[], _Blocks]", out: Any, start: int) -> None:
         """Fills a vector with the values at start, start + 1, ... of a tensor."""
         stop = start + out.size
-        first, last = start // BLOCK, (stop - 1) // BLOCK
-        threads = self._threads_for(last - first + 1)
 
-        def work(thread: int) -> None:
+        def work(numbers: Iterator[int]) -> None:
             mine = blocks()
-            for block in range(first + thread, last + 1, threads):
+            for block in numbers:
                 low, high = max(block * BLOCK, start), min((block + 1) * BLOCK, stop)
                 mine.read(block, low - block * BLOCK, out[low - start : high - start])
 
-        _run(work, threads)
+        self._share(range(start // BLOCK, (stop - 1) // BLOCK + 1), work)
 
     def _fill_box(
         self,
@@ -111,11 +110,10 @@ class Stream:
     ) -> None:
         """Fills an array with a box of a tensor that is cut along an inner axis."""
         flat = out.reshape(-1)
-        threads = self._threads_for(flat.size // BLOCK)
 
-        def work(thread: int) -> None:
+        def work(starts: Iterator[int]) -> None:
             mine = blocks()
-            for start in range(thread * BLOCK, flat.size, threads * BLOCK):
+            for start in starts:
                 part = flat[start : start + BLOCK]
                 inside = np.unravel_index(
                     np.arange(start, start + part.size), out.shape
@@ -123,10 +121,32 @@ class Stream:
                 where = [i + first for i, first in zip(inside, corner, strict=True)]
                 mine.gather(np.ravel_multi_index(where, shape), part)
 
-        _run(work, threads)
+        self._share(range(0, flat.size, BLOCK), work)
 
     def _threads_for(self, blocks: int) -> int:
         return max(1, min(self._threads, blocks // _BLOCKS_PER_THREAD))
+
+    def _share(self, items: range, work: Callable[[Iterator[int]], None]) -> None:
+        """Runs `work` in several threads, each on items that the others leave it."""
+        threads = self._threads_for(len(items))
+        if threads == 1:
+            work(iter(items))
+            return
+        lock, remaining = threading.Lock(), iter(items)
+
+        def mine() -> Iterator[int]:
+            while True:
+                with lock:
+                    item = next(remaining, None)
+                if item is None:
+                    return
+                yield item
+
+        with ThreadPoolExecutor(threads - 1) as pool:
+            others = [pool.submit(work, mine()) for _ in range(threads - 1)]
+            work(mine())
+            for other in others:
+                other.result()
 
 
 class _Blocks:
@@ -183,15 +203,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # the cores that this process may use
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _run(work: Callable[[int], None], threads: int) -> None:
-    """Runs work(0), work(1), ... at once, the first in this thread."""
-    if threads == 1:
-        work(0)
-        return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work, thread) for thread in range(1, threads)]
-        work(0)
-        for other in others:
-            other.result()

@@ -8,8 +8,6 @@ from keras import layers
 import keras_inits
 from keras_inits.architecture.fans import fans_by_weight, fans_of
 
-pytestmark = pytest.mark.backend
-
 # The layer, its arguments, the shape of a batch. The layers are linear, so that LeCun's
 # scheme makes an output of variance 1 from an input of variance 1.
 RIGHT_IN_KERAS = {
@@ -216,6 +214,7 @@ def built_layers():
     return made
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("layer", built_layers(), ids=lambda layer: layer.name)
 def test_every_kernel_of_a_layer_is_named_as_its_path_ends(layer):
     kernels = [w.path for w in layer.trainable_weights if len(w.shape) >= 2]
@@ -253,6 +252,7 @@ def test_subclass_of_a_known_layer_has_its_fans():
     assert fans_of(MyDense(3)) == keras_inits.Fans.dense()
 
 
+@pytest.mark.backend
 def test_glorot_has_the_right_std_at_each_gate():
     fans = fans_of(layers.LSTM(256))
     kernel = keras_inits.GlorotNormal(seed=1, fans=fans)((128, 1024))
@@ -260,6 +260,7 @@ def test_glorot_has_the_right_std_at_each_gate():
     assert std == pytest.approx(0.0722, rel=0.01)
 
 
+@pytest.mark.backend
 def test_embedding_rows_have_length_one():
     fans = fans_of(layers.Embedding(5000, 512))
     table = keras_inits.LecunNormal(seed=1, fans=fans)((5000, 512))
