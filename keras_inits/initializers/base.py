@@ -169,6 +169,16 @@ class MapInitializer(RandomInitializer, keras.initializers.VarianceScaling):
         self.input_axes = input_axes
         self.output_axes = output_axes
 
+    def _map_axes(self, rank: int) -> tuple[list[int], list[int], list[int]]:
+        """The axes that are inputs, outputs, and neither; all but the last, the last
+        and none, where nobody told.
+        """
+        if self.input_axes is None:
+            return list(range(rank - 1)), [rank - 1], []
+        inputs = [axis % rank for axis in self.input_axes]
+        outputs = [axis % rank for axis in self.output_axes]
+        return inputs, outputs, [a for a in range(rank) if a not in inputs + outputs]
+
     def _check(self, shape: tuple[int, ...], dtype: Any) -> str:
         axes = [*(self.input_axes or ()), *(self.output_axes or ())]
         positive = {axis % len(shape) for axis in axes} if shape else set()

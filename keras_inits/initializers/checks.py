@@ -5,6 +5,7 @@ Every error says what is wrong, what was received and what to do.
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,7 +13,11 @@ import numpy as np
 
 __all__ = [
     "check_axes",
+    "check_axis",
+    "check_count",
+    "check_counts",
     "check_dtype",
+    "check_integer",
     "check_number",
     "check_option",
     "check_positive",
@@ -67,6 +72,37 @@ def _as_number(name: str, value: Any) -> float:
     return float(array.reshape(()))
 
 
+def check_integer(name: str, value: Any) -> int:
+    """Returns a Python integer; raises a TypeError for what is none."""
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` must be an integer. Received: {name}={value!r} (of type "
+            f"{type(value).__name__})."
+        ) from error
+
+
+def check_count(name: str, value: Any) -> int:
+    """Returns an integer of at least 1.
+
+    Raises:
+        TypeError: where it is no integer.
+        ValueError: where it is below 1.
+    """
+    count = check_integer(name, value)
+    if count < 1:
+        raise ValueError(f"`{name}` must be an integer >= 1. Received: {name}={value}.")
+    return count
+
+
+def check_counts(name: str, value: Any) -> int | list[int]:
+    """Returns an integer of at least 1, or a list of them; as `check_count` raises."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [check_count(name, count) for count in value]
+    return check_count(name, value)
+
+
 def check_option(name: str, value: Any, options: tuple[str, ...]) -> str:
     """Returns a name in lower case, if it is one of the options."""
     if isinstance(value, str) and value.lower() in options:
@@ -103,6 +139,16 @@ def check_axes(input_axes: Any, output_axes: Any) -> None:
             "An axis can be named once in `input_axes` and `output_axes`. Received: "
             f"input_axes={input_axes}, output_axes={output_axes}."
         )
+
+
+def check_axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
+    """Returns an axis counted from the front; a ValueError if the shape lacks it."""
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"The shape lacks the `{name}`. Received: shape={shape} of rank "
+            f"{len(shape)}, {name}={axis}."
+        )
+    return axis % len(shape)
 
 
 def check_shape(shape: Any) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_inits.initializers import checks
+
 __all__ = ["Fans", "check_fans", "compute_fans"]
 
 
@@ -87,9 +89,9 @@ class Fans:
         self.input_axes = _axes("input_axes", input_axes)
         self.output_axes = _axes("output_axes", output_axes)
         self.window = bool(window)
-        self.input_strides = _strides("input_strides", input_strides)
-        self.output_strides = _strides("output_strides", output_strides)
-        self.output_blocks = _count("output_blocks", output_blocks)
+        self.input_strides = checks.check_counts("input_strides", input_strides)
+        self.output_strides = checks.check_counts("output_strides", output_strides)
+        self.output_blocks = checks.check_count("output_blocks", output_blocks)
 
     def __call__(self, shape: Sequence[int]) -> tuple[float, float]:
         """Returns (fan_in, fan_out) of a kernel of this shape.
@@ -226,22 +228,6 @@ def _axes(name: str, axes: Any) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise ValueError(f"`{name}` names an axis twice. Received: {name}={axes!r}.")
     return found
-
-
-def _count(name: str, count: Any) -> int:
-    try:
-        number = operator.index(count)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"`{name}` must be an integer >= 1. Received: {count!r}.")
-    return number
-
-
-def _strides(name: str, strides: Any) -> int | list[int]:
-    if isinstance(strides, Sequence):
-        return [_count(name, stride) for stride in strides]
-    return _count(name, strides)
 
 
 def _steps(strides: int | list[int], axes: int) -> int:

@@ -13,7 +13,30 @@ from keras_inits.initializers.gains import check_gain, saved_gain
 from keras_inits.initializers.haar import haar
 from keras_inits.initializers.stream import Index, Stream, empty
 
-__all__ = ["Orthogonal"]
+__all__ = ["Orthogonal", "draw_haar", "uniform_scale"]
+
+
+def draw_haar(
+    stream: Stream, place: int, rows: int, columns: int, gain: float, precision: Any
+) -> Any:
+    """Draws the orthogonal matrix of a number from a stream: see `haar`."""
+    law = laws.Normal(0.0, 1.0)
+
+    def normals(panel: int, size: tuple[int, int]) -> Any:
+        # Lanes of 64 bits: the upper half counts matrices, the lower panels.
+        return stream.draw(law, size, precision, lane=place << 32 | panel)
+
+    return haar(rows, columns, normals, gain, precision)
+
+
+def uniform_scale(inputs: int, outputs: int) -> float:
+    """The factor of scaled uniform orthogonal matrices, max(sqrt(out / in), 1).
+
+    An orthogonal map of few inputs to many outputs keeps the length of a vector; times
+    this, its mean square. One of many to few is left alone: it loses what it projects
+    away. Reference: Martens et al., 2021, arXiv:2110.01765, "Parameter distributions".
+    """
+    return math.sqrt(max(outputs / max(inputs, 1), 1.0))
 
 
 @register
@@ -37,6 +60,10 @@ class Orthogonal(MapInitializer):
         seed: see `RandomInitializer`.
         input_axes: see `MapInitializer`.
         output_axes: see `MapInitializer`.
+        scaled: whether to multiply the gain by max(sqrt(out / in), 1), the scaled
+            uniform orthogonal matrices of DKS and TAT (Martens et al., 2021,
+            arXiv:2110.01765), with which wider layers keep the mean square of the
+            signal instead of its length.
 
     Raises:
         TypeError: where an argument is of the wrong kind.
@@ -56,10 +83,13 @@ class Orthogonal(MapInitializer):
         seed: Any = None,
         input_axes: Any = None,
         output_axes: Any = None,
+        *,
+        scaled: bool = False,
     ) -> None:
         super().__init__(seed, input_axes, output_axes)
         self.gain = gain
         self._factor = check_gain(gain)
+        self.scaled = bool(scaled)
 
     def _saved(self, name: str) -> Any:
         if name == "gain":
@@ -85,18 +115,14 @@ class Orthogonal(MapInitializer):
 
     def _maps(self, stream: Stream, shape: tuple[int, ...], dtype: Any) -> Any:
         """Draws the kernel, one matrix for each place along the other axes."""
-        inputs, outputs, others = self._axes(len(shape))
+        inputs, outputs, others = self._map_axes(len(shape))
         precision = np.float64 if dtype == np.float64 else np.float32
-        law = laws.Normal(0.0, 1.0)
+        rows = math.prod(shape[axis] for axis in inputs)
+        columns = math.prod(shape[axis] for axis in outputs)
+        factor = self._factor * (uniform_scale(rows, columns) if self.scaled else 1)
 
         def matrix(place: int) -> Any:
-            def normals(panel: int, size: tuple[int, int]) -> Any:
-                # Lanes of 64 bits: the upper half counts matrices, the lower panels.
-                return stream.draw(law, size, precision, lane=place << 32 | panel)
-
-            rows = math.prod(shape[axis] for axis in inputs)
-            columns = math.prod(shape[axis] for axis in outputs)
-            return haar(rows, columns, normals, self._factor, precision)
+            return draw_haar(stream, place, rows, columns, factor, precision)
 
         order = (*others, *inputs, *outputs)
         places = tuple(shape[axis] for axis in others)
@@ -108,10 +134,3 @@ class Orthogonal(MapInitializer):
             for place, where in enumerate(np.ndindex(places)):
                 maps[where] = matrix(place).reshape(maps[where].shape)
         return kernel
-
-    def _axes(self, rank: int) -> tuple[list[int], list[int], list[int]]:
-        if self.input_axes is None:
-            return list(range(rank - 1)), [rank - 1], []
-        inputs = [axis % rank for axis in self.input_axes]
-        outputs = [axis % rank for axis in self.output_axes]
-        return inputs, outputs, [a for a in range(rank) if a not in inputs + outputs]

@@ -11,7 +11,7 @@ import keras
 
 from keras_inits.initializers import tensors
 
-__all__ = ["check_seed", "entropy", "fold"]
+__all__ = ["check_seed", "derive", "entropy", "fold"]
 
 _KINDS = "None, an integer or a keras.random.SeedGenerator"
 
@@ -66,3 +66,13 @@ def fold(entropy: str, scheme: str, shape: tuple[int, ...]) -> tuple[int, int]:
     digest = hashlib.blake2b(text.encode(), digest_size=16, person=b"keras_inits")
     words = digest.digest()
     return int.from_bytes(words[:8], "little"), int.from_bytes(words[8:], "little")
+
+
+def derive(seed: int, *context: int | str) -> int:
+    """A 64-bit integer seed that belongs to a seed and a context alone.
+
+    For parts of a tensor that are drawn one by one, and may not be equal.
+    """
+    text = "|".join(map(str, (seed, *context)))
+    digest = hashlib.blake2b(text.encode(), digest_size=8, person=b"keras_inits/seed")
+    return int.from_bytes(digest.digest(), "little")
