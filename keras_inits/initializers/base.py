@@ -48,6 +48,7 @@ class Initializer(keras.initializers.Initializer):
         """
         shape = checks.check_shape(shape)
         dtype = self._check(shape, dtype)
+        tensors.check_layout(layout)
         if tensors.is_symbolic():
             return keras.ops.zeros(shape, dtype)
         values = self._values(shape, tensors.numpy_dtype(dtype))

@@ -58,7 +58,7 @@ def check_positive(name: str, value: Any) -> float:
 
 
 def _as_number(name: str, value: Any) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if type(value) is int or type(value) is float:
         return value
     try:
         array = np.asarray(keras.ops.convert_to_numpy(value))

@@ -24,8 +24,10 @@ def check_gain(gain: Any) -> float:
         return gain_of(gain)
     if not callable(gain):
         return checks.check_number("gain", gain, least=0)
-    name = _keras_name(gain)
-    return gain_of(name or _on_host(gain))
+    name = getattr(gain, "__name__", "")
+    if getattr(keras.activations, name, None) is gain:
+        return gain_of(name)  # and an error for softmax, which sees several units
+    return gain_of(_on_host(gain))
 
 
 def saved_gain(gain: Any, factor: float) -> str | float:

@@ -13,7 +13,7 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from keras_inits.initializers.stream import Index
 
-__all__ = ["is_symbolic", "next_state", "numpy_dtype", "to_tensor"]
+__all__ = ["check_layout", "is_symbolic", "next_state", "numpy_dtype", "to_tensor"]
 
 
 def is_symbolic() -> bool:
@@ -47,11 +47,6 @@ def to_tensor(
     """
     backend = keras.backend.backend()
     if layout is not None:
-        if backend != "jax":
-            raise ValueError(
-                "`layout` spreads a tensor over devices on the JAX backend only. "
-                f"Received: layout={layout!r} on the {backend} backend. Leave it out."
-            )
         return _to_sharded(values, shape, layout)
     array = values(None)
     if backend == "tensorflow" and array.size:
@@ -65,11 +60,23 @@ def to_tensor(
     return keras.ops.convert_to_tensor(array)
 
 
+def check_layout(layout: Any) -> None:
+    """Raises where the backend has no layouts."""
+    backend = keras.backend.backend()
+    if layout is not None and backend != "jax":
+        raise ValueError(
+            "`layout` spreads a tensor over devices on the JAX backend only. "
+            f"Received: layout={layout!r} on the {backend} backend. Leave it out."
+        )
+
+
 def next_state(seed: Any) -> list[int]:
     """Advances a `keras.random.SeedGenerator`, and returns the state it had."""
     try:
         with _outside_of_graphs():
-            state = keras.ops.convert_to_numpy(seed.next())
+            # Not `seed.next()`: inside a layout's mesh JAX refuses its arithmetic.
+            state = keras.ops.convert_to_numpy(seed.state.value)
+            seed.state.assign(state + np.array([0, 1], state.dtype))
     except Exception as error:
         raise RuntimeError(
             "Initial weights are drawn on the host, and the state of this "
@@ -98,7 +105,9 @@ def _to_tensorflow(array: Any) -> Any:
     import tensorflow as tf
 
     # DLPack has no word for the dtypes that ml_dtypes adds to NumPy: send the bits.
-    foreign = array.dtype.kind == "V"
+    foreign = array.dtype.isbuiltin != 1
+    if foreign and array.itemsize == 1:  # no bitcast to float8 either
+        return tf.convert_to_tensor(array)
     bits = array.view(f"u{array.itemsize}") if foreign else array
     tensor = tf.experimental.dlpack.from_dlpack(bits.__dlpack__())
     return tf.bitcast(tensor, array.dtype) if foreign else tensor
@@ -107,7 +116,7 @@ def _to_tensorflow(array: Any) -> Any:
 def _to_torch(array: Any) -> Any:
     import torch
 
-    if array.dtype.kind == "V":
+    if array.dtype.isbuiltin != 1:
         tensor = torch.from_numpy(array.view(f"i{array.itemsize}"))
         return tensor.view(getattr(torch, array.dtype.name))
     return torch.from_numpy(array)
@@ -133,4 +142,7 @@ def _to_sharded(
         copies = [jax.device_put(part, owner, may_alias=True) for owner in owners]
         # The host's memory holds one part at a time.
         shards += jax.block_until_ready(copies)
+        # JAX gives memory back at its next call.
+        del part
+        jax.device_put(0)
     return jax.make_array_from_single_device_arrays(shape, layout, shards)

@@ -39,8 +39,11 @@ def gaussian_expectation(function: Callable[[Any], Any]) -> float:
         integrand, [-_REACH], [_REACH], rule="gk21", rtol=1e-10, max_subdivisions=500
     )
     estimate, error = float(result.estimate), float(result.error)
-    # A function in float32 never meets the tolerance, but comes close.
-    if not np.isfinite(estimate) or error > 1e-5 * max(abs(estimate), 1e-30):
+    # A function in float32 never meets the tolerance, but comes close; one that has no
+    # expectation is still large where the density ends it.
+    ends = np.abs(integrand(np.array([[-_REACH], [_REACH]]))).max()
+    settled = max(error, ends) <= 1e-5 * abs(estimate) + 1e-12
+    if not (np.isfinite(estimate) and settled):
         raise ValueError(
             "The expectation over a standard normal does not settle. Received: "
             f"function={function!r}, with estimate {estimate:g} +- {error:g}. The "
