@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import draws, imports, machine, memory, orthogonal
+from benchmarks import draws, imports, machine, memory, orthogonal, structured
 from benchmarks.settings import QUICK, Settings
 
 # To add a benchmark: a module with `measure` and `tables`, and its line here.
 BENCHMARKS: dict[str, ModuleType] = {
     "draws": draws,
     "orthogonal": orthogonal,
+    "structured": structured,
     "memory": memory,
     "imports": imports,
 }
