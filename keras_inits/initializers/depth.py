@@ -174,9 +174,9 @@ class DepthScaled(Wrapper):
         output_axes: see `MapInitializer`.
 
     Raises:
-        TypeError: where `initializer` is none.
-        ValueError: where the rule is unknown, a count no integer >= 1, or an argument
-            one that the rule does not have.
+        TypeError: where `initializer` is none, or a count no integer.
+        ValueError: where the rule is unknown, a count below 1, or an argument one that
+            the rule does not have.
 
     Example:
         >>> scheme = DepthScaled("keras_inits>GlorotNormal", "deepnorm", layers=12)
@@ -248,7 +248,8 @@ class LayerScale(_OneNumber):
         layers: blocks of the whole model, an integer >= 1.
 
     Raises:
-        ValueError: where `layers` is no integer >= 1.
+        TypeError: where `layers` is no integer.
+        ValueError: where it is below 1.
 
     Example:
         >>> factors = LayerScale(layers=24)((384,))

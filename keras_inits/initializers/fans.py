@@ -67,7 +67,7 @@ class Fans:
             counts: groups of a convolution, gates of a recurrent layer.
 
     Raises:
-        TypeError: where an axis is no integer.
+        TypeError: where an axis or a count is no integer.
         ValueError: where an axis is named twice in one list, or a count is below 1.
 
     Example:

@@ -75,9 +75,10 @@ class LooksLinear(Initializer):
                 f"LooksLinear mirrors {self.mirror} in pairs, and needs an even size "
                 f"there. Received: shape={shape}."
             )
+        name = super()._check(shape, dtype)
         if isinstance(self.initializer, Initializer):
-            self.initializer._check(_divided(shape, copies), dtype)
-        return super()._check(shape, dtype)
+            self.initializer._check(_divided(shape, copies), name)
+        return name
 
     def _copies(self) -> tuple[int, int]:
         """How many blocks the inputs and the outputs come in."""

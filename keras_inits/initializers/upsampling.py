@@ -42,7 +42,7 @@ class ICNR(Initializer):
             TensorFlow and in torch's on JAX and torch.
 
     Raises:
-        TypeError: where `initializer` is none.
+        TypeError: where `initializer` is none, or `scale` no integers.
         ValueError: where `scale` or `order` is not as above; when called, where the
             kernel has no window, or its channels do not come in groups of r^d.
 
@@ -126,8 +126,9 @@ class Bilinear(Initializer):
             (k + 1) // 2 unless given, which suits windows of 2s and 2s - 1.
 
     Raises:
-        ValueError: where `strides` is no integer >= 1; when called, where the kernel
-            has no window, or one too small to interpolate.
+        TypeError: where `strides` is no integer.
+        ValueError: where it is below 1; when called, where the kernel has no window, or
+            one too small to interpolate.
 
     Example:
         >>> kernel = Bilinear()((4, 4, 21, 21))
