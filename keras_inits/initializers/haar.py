@@ -9,8 +9,8 @@ from keras_inits.initializers.stream import empty
 
 __all__ = ["haar"]
 
-# Values in the scratch of an update: they stay in a core's cache.
-_SCRATCH = 1 << 18
+# The part of an update that is made at once: it stays in a core's cache.
+_TILE = (256, 1024)
 
 
 def haar(
@@ -62,17 +62,25 @@ def _panel_width(long: int, short: int) -> int:
     """Reflections in a block, as timed: wide ones use the processor better, narrow ones
     waste less on their triangles. A seed's values depend on it.
     """
-    if long <= 1024:
+    if long <= 512:
         return 64
     return 128 if short <= 2048 else 256
 
 
 def _invert(triangle: Any) -> Any:
-    """The inverse of an upper triangular matrix with a nonzero diagonal."""
-    from scipy.linalg import lapack
+    """The inverse of an upper triangular matrix, by halves.
 
-    double = triangle.dtype == np.float64
-    inverse, _ = (lapack.dtrtri if double else lapack.strtri)(triangle)
+    SciPy's LAPACK would do it at once, but with threads of its own, which then spin
+    beside NumPy's and take the processor from the products.
+    """
+    size = len(triangle)
+    if size <= 64:
+        return np.linalg.inv(triangle)
+    half = size // 2
+    inverse = np.zeros_like(triangle)
+    upper = inverse[:half, :half] = _invert(triangle[:half, :half])
+    lower = inverse[half:, half:] = _invert(triangle[half:, half:])
+    inverse[:half, half:] = -(upper @ triangle[:half, half:] @ lower)
     return inverse
 
 
@@ -118,10 +126,14 @@ def _apply(tall: Any, start: int, stop: int, vectors: Any, factor: Any) -> None:
 
 
 def _subtract_product(target: Any, left: Any, right: Any) -> None:
-    """Subtracts left @ right in place, a few rows at a time."""
-    rows = max(1, _SCRATCH // target.shape[1])
-    scratch = np.empty((rows, target.shape[1]), target.dtype)
-    for start in range(0, len(target), rows):
-        part = target[start : start + rows]
-        product = np.matmul(left[start : start + rows], right, out=scratch[: len(part)])
-        part -= product
+    """Subtracts left @ right in place, a tile at a time."""
+    scratch = np.empty(_TILE, target.dtype)
+    rows, columns = _TILE
+    for top in range(0, target.shape[0], rows):
+        for start in range(0, target.shape[1], columns):
+            part = target[top : top + rows, start : start + columns]
+            product = scratch[: part.shape[0], : part.shape[1]]
+            np.matmul(
+                left[top : top + rows], right[:, start : start + columns], out=product
+            )
+            part -= product
