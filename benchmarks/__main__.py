@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,8 @@ BENCHMARKS: dict[str, ModuleType] = {
 def main(arguments: list[str]) -> None:
     options = _parse(arguments)
     settings = QUICK if options.quick else Settings()
+    if options.rounds:
+        settings = replace(settings, rounds=options.rounds)
     facts = machine.describe(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     print(machine.headline(facts), flush=True)
@@ -44,6 +47,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--quick", action="store_true", help="small sizes and few rounds"
+    )
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="measurements of each call, at most"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/bench"), help="folder of the JSON files"
