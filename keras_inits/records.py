@@ -180,9 +180,7 @@ class Comparison:
 
         A value that is no number or infinite becomes None: JSON has no word for it.
         """
-        plain = _plain(asdict(self))
-        assert isinstance(plain, dict)
-        return plain
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 def _plain(value: Any) -> Any:

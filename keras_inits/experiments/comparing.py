@@ -155,9 +155,9 @@ def compare(
 
 
 def _initializers(planned: PlannedRun) -> list[keras.initializers.Initializer]:
-    if planned.published:
-        assert planned.scheme.published is not None
-        kernels = circles.published_kernels(planned.scheme.published)
+    published = planned.scheme.published
+    if planned.published and published is not None:
+        kernels = circles.published_kernels(published)
         return [keras_inits.initializers.Constant(kernel) for kernel in kernels]
     seed = planned.seed or 0
     return [planned.scheme.make(seed) for _ in circles.LAYERS]
