@@ -1,8 +1,4 @@
-"""What an experiment leaves behind: plain frozen data, no Keras and no arrays.
-
-Experiments write these records, reports read them and see nothing else, so that
-a table or a figure can be made (and tested) without training anything.
-"""
+"""What an experiment leaves behind: one record a run, and one of them all."""
 
 from __future__ import annotations
 
