@@ -1,0 +1,433 @@
+"""The callback: true weight and gradient norms of every layer while `fit` trains."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+
+from keras_inits.monitor.layout import as_pattern
+from keras_inits.monitor.recorder import (
+    NormMonitorWarning,
+    Recorder,
+    VerdictError,
+    describe,
+)
+from keras_inits.monitor.rims import rim
+from keras_inits.monitor.schedules import as_schedule
+from keras_inits.monitor.session import Session, Settings
+from keras_inits.monitor.sinks import History, TensorBoardSink
+from keras_inits.monitor.tap import MEASURES, optimizers_of
+from keras_inits.monitor.tapped_step import TappedStep
+from keras_inits.records import Verdict
+from keras_inits.report.monitoring import summary_table
+from keras_inits.report.monitoring_figures import monitoring_figure
+from keras_inits.report.shown import Shown
+
+__all__ = ["NormMonitor"]
+
+_ON_VERDICT = ("warn", "stop", "raise")
+
+
+class NormMonitor(keras.callbacks.Callback):
+    """Logs weight and gradient norms of every layer, and names what goes wrong.
+
+    It reads the gradients that the optimizer gets in the very step, through a second
+    compiled training step that is run in place of the model's own where a measurement
+    is due. The model, its optimizer and their files are left as they are, and losses
+    and weights are the same, bit for bit, as without it.
+
+    Args:
+        log_dir: Where TensorBoard finds the run; nothing is written without it.
+        measures: `"cheap"` for the norms of gradients and weights, `"standard"` for
+            those of updates too, `"full"` for the largest entry, the share of zeros and
+            the non-finite entries of each gradient as well, and, after each epoch, the
+            outputs of each layer on `batch`.
+        every: When to measure: each so many optimizer steps, a schedule such as
+            `Logarithmic()` or `First(100) | Every(1000)`, or a function from a step's
+            number (counted from 1) to bool.
+        layers: A regular expression that is found in the paths of the weights to
+            watch; all unless given.
+        sinks: Where else the numbers go: `CSVSink`, `JSONLinesSink`, `ParquetSink`, or
+            a `Sink` of one's own.
+        on_verdict: `"warn"`, `"stop"` (training ends as `EarlyStopping` ends it),
+            `"raise"`, or a function of the `Verdict`.
+        batch: Inputs that the outputs of the layers are measured on, with `"full"`.
+        histograms: Whether to give the sinks the weights themselves after each epoch,
+            which TensorBoard shows as histograms.
+        totals: Whether to add the whole model's norms to Keras's own logs at the end of
+            each epoch, for the callbacks that come after this one in the list.
+        keep: How many samples the history holds; beyond, it thins out the older ones.
+
+    Attributes:
+        history: The samples in memory: see `History`.
+        verdicts: What was found wrong, a `Verdict` each, in the order found.
+
+    Raises:
+        TypeError: where an argument is of the wrong kind.
+        ValueError: where it has no meaning; at the begin of training, where `layers`
+            matches nothing, or the monitor has watched another model.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> monitor = NormMonitor()
+        >>> data = np.ones((8, 4)), np.ones((8, 1))
+        >>> _ = model.fit(*data, batch_size=4, verbose=0, callbacks=[monitor])
+        >>> [sample.step for sample in monitor.history.samples]
+        [1, 2]
+    """
+
+    # Nothing here runs after a batch, where Keras may call from another thread.
+    async_safe = True
+
+    def __init__(
+        self,
+        log_dir: Any = None,
+        *,
+        measures: str = "standard",
+        every: Any = 1,
+        layers: Any = None,
+        sinks: Iterable[Any] = (),
+        on_verdict: str | Callable[[Verdict], Any] = "warn",
+        batch: Any = None,
+        histograms: bool = False,
+        totals: bool = False,
+        keep: int = 1000,
+    ) -> None:
+        super().__init__()
+        _check(measures, on_verdict, batch)
+        self.measures = measures
+        self.every = as_schedule(every)
+        self.on_verdict = on_verdict
+        self.totals = totals
+        self.history = History(keep)
+        self.verdicts: list[Verdict] = []
+        files = [TensorBoardSink(log_dir)] if log_dir is not None else []
+        self._recorder = Recorder([self.history, *files, *sinks])
+        self._settings = Settings(
+            measures, self.every, as_pattern(layers), batch, histograms
+        )
+        self._watched_model: Callable[[], Any] = lambda: None
+        self._session: Session | None = None
+        self._tapped: TappedStep | None = None
+        self._is_active = False
+        self._next, self._epoch = 1, 0
+
+    # --- the hooks of Keras ----------------------------------------------------------
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Makes the tapped step, opens the files."""
+        model = self._model
+        optimizers = optimizers_of(model)
+        nothing = _nothing_to_tap(model, optimizers)
+        if nothing:
+            self._is_active = False
+            self._warn(f"NormMonitor has nothing to watch: {nothing}.")
+            return
+        session = self._begin(model, optimizers)
+        plain = _own_function(model)
+        if self._tapped is None or not self._tapped.fits(session.tap, plain):
+            self._tapped = TappedStep(model, session.tap, optimizers)
+            session.unreached = self._tapped.unreached
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Counts anew from what the optimizer says."""
+        if self._is_active and self._session is not None:
+            self._epoch = epoch
+            self._next = self._session.steps_done() + 1
+            self.every.begin_epoch(epoch, self._next)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Puts the tapped step in place of the model's own where it is due."""
+        session = self._session
+        if not self._is_active or session is None:
+            return
+        if session.is_late:
+            self._pronounce(session.drain())
+            if session.needs_look():
+                self._bring_up_to_date()
+                self._pronounce(session.look())
+        first, count = self._next, self._model.steps_per_execution
+        self._next = first + count
+        if self.every.any_due(first, first + count - 1, self._epoch):
+            self._arm()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Brings everything up to date, and looks at what only a pause shows."""
+        if not self._is_active or self._session is None:
+            return
+        found = self._session.drain()
+        later, totals = self._session.end_epoch(epoch, dict(logs or {}))
+        if self.totals and logs is not None:
+            logs.update(totals)
+        self._pronounce(found + later)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes the files; a further fit appends to them."""
+        if self._is_active:
+            self._end()
+
+    # --- a loop of one's own ---------------------------------------------------------
+
+    @contextlib.contextmanager
+    def watching(self, model: Any, optimizer: Any) -> Iterator[NormMonitor]:
+        """Watches a training loop of one's own.
+
+        Inside, call `apply` (on JAX, `stateless_apply`) of the monitor where the loop
+        would call the optimizer's, and give `record` what it returns. The first may be
+        compiled with the rest of the step, the second may not.
+
+        Args:
+            model: A built model.
+            optimizer: What trains it.
+
+        Raises:
+            ValueError: where `layers` matches nothing, the model is not built, or the
+                monitor has watched another model.
+
+        Example:
+            >>> import keras
+            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+            >>> optimizer = keras.optimizers.SGD()
+            >>> optimizer.build(model.trainable_variables)
+            >>> values = [v.value for v in model.trainable_variables]
+            >>> gradients = [keras.ops.ones_like(value) for value in values]
+            >>> monitor = NormMonitor()
+            >>> with monitor.watching(model, optimizer):
+            ...     if keras.backend.backend() == "jax":
+            ...         state = [v.value for v in optimizer.variables]
+            ...         *_, readings = monitor.stateless_apply(state, gradients, values)
+            ...     else:
+            ...         readings = monitor.apply(gradients)
+            ...     monitor.record(readings)
+            >>> sample = monitor.history.samples[0]
+            >>> [float(norm) for norm in sample.values["gradient_norm"]]
+            [2.0, 1.0]
+        """
+        if not (model.built and model.trainable_variables):
+            raise ValueError(
+                "NormMonitor.watching needs a built model with trainable weights. "
+                f"Received: model={model.name!r}. Call it once on a batch before."
+            )
+        self.set_model(model)
+        session = self._begin(model, [optimizer])
+        self._next, self._epoch = session.steps_done() + 1, 0
+        self.every.begin_epoch(0, self._next)
+        try:
+            yield self
+        finally:
+            self._end()
+
+    def apply(self, gradients: Any, variables: Any = None) -> Any:
+        """Calls the optimizer's `apply`, and returns the readings for `record`."""
+        session = self._watching()
+        with session.tap.installed(session.optimizers):
+            session.optimizers[0].apply(gradients, variables)
+        return tuple(tensors for _, tensors in session.tap.take())
+
+    def stateless_apply(self, state: Any, gradients: Any, values: Any) -> Any:
+        """Calls the optimizer's `stateless_apply`.
+
+        Returns:
+            The new values, the new state, and the readings for `record`.
+        """
+        session = self._watching()
+        with session.tap.installed(session.optimizers):
+            values, state = session.optimizers[0].stateless_apply(
+                state, gradients, values
+            )
+        return values, state, tuple(tensors for _, tensors in session.tap.take())
+
+    def record(self, readings: Any, loss: Any = None, epoch: int = 0) -> None:
+        """Keeps, writes and judges the readings of a step, if it is a due one.
+
+        Args:
+            readings: What `apply` or `stateless_apply` returned.
+            loss: The step's loss, where it is at hand.
+            epoch: Counted from 0.
+        """
+        session = self._watching()
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self.every.begin_epoch(epoch, self._next)
+        if readings and self.every.due(self._next, epoch):
+            session.push([(0, tensors) for tensors in readings], epoch, loss)
+        self._next += 1
+        if session.is_late:
+            self._pronounce(session.drain())
+
+    def _watching(self) -> Session:
+        if not self._is_active or self._session is None:
+            raise RuntimeError(
+                "The monitor watches nothing now. Call it inside of "
+                "`with monitor.watching(model, optimizer):`."
+            )
+        return self._session
+
+    # --- what was measured -----------------------------------------------------------
+
+    def summary(self) -> Shown:
+        """A row a layer, and what was found wrong: `print` it, or let a notebook.
+
+        Raises:
+            ImportError: where rich is missing.
+            ValueError: where nothing was measured.
+        """
+        arrays = self._measured()
+        return Shown(summary_table(arrays, self.verdicts))
+
+    def plot(self) -> Any:
+        """A matplotlib figure: each quantity by step, and by layer and step.
+
+        Raises:
+            ImportError: where matplotlib is missing.
+            ValueError: where nothing was measured.
+        """
+        arrays = self._measured()
+        return monitoring_figure(arrays, self.verdicts)
+
+    def _measured(self) -> dict[str, Any]:
+        if not self.history.samples:
+            raise ValueError(
+                "Nothing was measured yet. Received: a monitor without samples. Train "
+                "with it in `callbacks=[monitor]` first."
+            )
+        return self.history.to_arrays(per="layer")
+
+    # --- shared ----------------------------------------------------------------------
+
+    def _begin(self, model: Any, optimizers: list[Any]) -> Session:
+        known = self._watched_model()
+        if known is not None and known is not model:
+            raise ValueError(
+                f"This NormMonitor has watched model {known.name!r}, and its history "
+                f"is about that one. Received: model {model.name!r}. Make a new "
+                "NormMonitor for it."
+            )
+        if self._session is None or not self._session.fits(model, optimizers):
+            if not rim().is_chief(model):
+                self._recorder.keep_only_history()
+            self._session = Session(model, optimizers, self._settings, self._recorder)
+        else:  # an earlier fit may have ended in an exception
+            self._pronounce(self._session.drain())
+        if model.built and model.trainable_variables:
+            self._pronounce(self._session.open(strict=True))
+        self._watched_model = weakref.ref(model)
+        self._is_active = True
+        return self._session
+
+    def _end(self) -> None:
+        self._is_active = False
+        session = self._session
+        if session is not None:
+            try:
+                self._pronounce(session.drain())
+            finally:
+                session.close()
+
+    def _arm(self) -> None:
+        """Puts the tapped step in the place of the model's own, for one call."""
+        own: dict[str, Any] = self._model.__dict__
+        plain = own["train_function"]
+        if isinstance(plain, _Armed):
+            own["train_function"] = plain.plain
+            if plain.monitor is not self:
+                raise ValueError(
+                    "Two NormMonitors watch one model, and a step is tapped once. "
+                    "Received: callbacks with both. Leave one out: a monitor can write "
+                    "to several sinks."
+                )
+            plain = plain.plain
+        own["train_function"] = _Armed(self, plain)
+
+    def _run(self, *arguments: Any) -> Any:
+        """Makes a step with the tap in it."""
+        session, tapped = self._session, self._tapped
+        if session is None or tapped is None:
+            raise RuntimeError("The monitor was armed outside of training.")
+        result, steps = tapped(*arguments)
+        logs = result[0] if isinstance(result, tuple) else result
+        loss = logs.get("loss") if isinstance(logs, dict) else None
+        sure = self._model.steps_per_execution == 1
+        for readings in steps:
+            if readings:
+                session.push(readings, self._epoch, loss, sure)
+        if not any(steps):
+            self._is_active = False
+            self._warn(
+                "NormMonitor saw no gradients: the model's training step does not call "
+                "`apply` of an optimizer that the model holds, or does not return a "
+                "dict of logs. Training goes on without it."
+            )
+        return result
+
+    def _bring_up_to_date(self) -> None:
+        """On JAX, gives the variables the values of the running epoch."""
+        _ = self.model
+
+    def _pronounce(self, verdicts: list[Verdict]) -> None:
+        self.verdicts += verdicts
+        for verdict in verdicts:
+            if callable(self.on_verdict):
+                self.on_verdict(verdict)
+            elif self.on_verdict == "raise":
+                raise VerdictError(verdict)
+            else:
+                self._warn(describe(verdict))
+                if self.on_verdict == "stop":
+                    self._model.stop_training = True
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, NormMonitorWarning, stacklevel=3)
+
+
+class _Armed:
+    """Stands in for a model's training function, for one call."""
+
+    def __init__(self, monitor: NormMonitor, plain: Any) -> None:
+        self.monitor, self.plain = monitor, plain
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.monitor._model.__dict__["train_function"] = self.plain
+        return self.monitor._run(*arguments)
+
+
+def _nothing_to_tap(model: Any, optimizers: list[Any]) -> str:
+    if not optimizers:
+        return "the model has no optimizer"
+    if model.built and not model.trainable_variables:
+        return "the model has no trainable weights"
+    return ""
+
+
+def _own_function(model: Any) -> Any:
+    """The model's training function, also where an aborted fit left ours in place."""
+    own: dict[str, Any] = model.__dict__
+    if isinstance(own["train_function"], _Armed):
+        own["train_function"] = own["train_function"].plain
+    return own["train_function"]
+
+
+def _check(measures: Any, on_verdict: Any, batch: Any) -> None:
+    if measures not in MEASURES:
+        raise ValueError(
+            f"`measures` must be one of {', '.join(map(repr, MEASURES))}. "
+            f"Received: measures={measures!r}."
+        )
+    if not callable(on_verdict) and on_verdict not in _ON_VERDICT:
+        raise ValueError(
+            f"`on_verdict` must be one of {', '.join(map(repr, _ON_VERDICT))}, or a "
+            f"function of a verdict. Received: on_verdict={on_verdict!r}."
+        )
+    if measures == "full" and batch is None:
+        raise ValueError(
+            "measures='full' looks at the outputs of the layers on one batch of "
+            "inputs, held for the whole run. Received: batch=None. Give some inputs, "
+            "as batch=x_train[:256], or choose measures='standard'."
+        )

@@ -1,0 +1,153 @@
+"""Measuring tensors on torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from keras_inits.monitor.rims.packing import Packed
+
+__all__ = [
+    "END_OF_DATA",
+    "IN_PLACE",
+    "TAP_POINT",
+    "change",
+    "counts",
+    "current",
+    "dense",
+    "divided",
+    "equal",
+    "is_chief",
+    "kept",
+    "largest",
+    "norms",
+    "outlined",
+    "packed",
+    "reduced",
+    "scalar",
+    "stacked",
+    "to_numpy",
+    "where_applied",
+    "whole",
+]
+
+#: What the iterator over a data set raises at its end.
+END_OF_DATA = (StopIteration,)
+
+#: Whether an optimizer may change the gradients that it is given.
+IN_PLACE = True
+
+#: The method of an optimizer that every step goes through.
+TAP_POINT = "apply"
+
+
+def current(variable: Any, state: Any = None) -> Any:
+    """The value of a variable, as the step sees it now."""
+    return getattr(variable, "value", variable).detach()
+
+
+def kept(value: Any) -> Any:
+    """The value, safe from being changed in place."""
+    return value.clone()
+
+
+def packed(tensors: list[Any], keep: bool = False) -> Packed:
+    """Tensors as they are: torch's operations are quick to start."""
+    stacks = [tensor.clone() for tensor in tensors] if keep else tensors
+    return Packed(tuple(stacks), np.arange(len(tensors)))
+
+
+def dense(gradient: Any, compiled: bool) -> Any:
+    """A gradient whose entries are all there is: rows named twice are summed."""
+    gradient = gradient.detach()
+    return gradient.coalesce().values() if gradient.is_sparse else gradient
+
+
+def whole(gradient: Any) -> Any:
+    """A gradient in the shape of its variable."""
+    gradient = gradient.detach()
+    return gradient.to_dense() if gradient.is_sparse else gradient
+
+
+def reduced(gradients: list[Any]) -> list[Any]:
+    """The gradients of all processes: torch has averaged them already."""
+    return gradients
+
+
+def change(after: Packed, before: Packed) -> Packed:
+    """What each tensor has changed by."""
+    changed = torch._foreach_sub(list(after.stacks), list(before.stacks))
+    return Packed(tuple(changed), after.order)
+
+
+def norms(several: list[Packed]) -> list[Any]:
+    """The L2 norms of several packs, also where squares are 0 or infinite in float32.
+
+    Returns:
+        A vector for each, with an entry a tensor, in float64.
+    """
+    return [torch.stack([_norm(x) for x in pack.stacks]) for pack in several]
+
+
+def _norm(x: Any) -> Any:
+    if x.dtype != torch.float64:  # whose range holds the square of any narrower one
+        return torch.linalg.vector_norm(x, dtype=torch.float64)
+    top = x.abs().max() if x.numel() else x.new_zeros(())
+    unit = torch.where((top > 0) & torch.isfinite(top), top, torch.ones_like(top))
+    return unit * torch.linalg.vector_norm(x / unit)
+
+
+def largest(pack: Packed) -> Any:
+    """The largest magnitude in each tensor."""
+    found = [torch.linalg.vector_norm(x.double(), float("inf")) for x in pack.stacks]
+    return torch.stack(found)
+
+
+def counts(pack: Packed) -> tuple[Any, Any]:
+    """How many entries of each tensor are not 0, and how many are not finite."""
+    nonzero = [torch.count_nonzero(x) for x in pack.stacks]
+    nonfinite = [torch.count_nonzero(~torch.isfinite(x)) for x in pack.stacks]
+    return torch.stack(nonzero).double(), torch.stack(nonfinite).double()
+
+
+def divided(value: Any, scale: Any) -> Any:
+    """A tensor divided by a number or a scalar of any precision."""
+    return value / scale
+
+
+def equal(value: Any, number: int) -> Any:
+    """Whether a scalar equals a number."""
+    return value == number
+
+
+def scalar(value: Any) -> Any:
+    """A number or a scalar as a tensor."""
+    return torch.as_tensor(value, dtype=torch.float32)
+
+
+def outlined(arguments: Any) -> Any:
+    """Nothing: a variable that the loss does not depend on has no gradient here."""
+    return None
+
+
+def stacked(rows: list[Any]) -> Any:
+    """The rows as one tensor, so that one transfer brings them all."""
+    return torch.stack(rows)
+
+
+def where_applied(condition: Any, value: Any) -> Any:
+    """The value, or NaN where the condition does not hold."""
+    return torch.where(condition, value, torch.full_like(value, torch.nan))
+
+
+def is_chief(model: Any) -> bool:
+    """Whether this process is the one of several that writes."""
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not several or torch.distributed.get_rank() == 0
+
+
+def to_numpy(tensor: Any) -> Any:
+    """The tensor's values on the host."""
+    return tensor.detach().cpu().numpy()
