@@ -19,14 +19,17 @@ def _runs_as_command() -> bool:
 
 
 if TYPE_CHECKING or not _runs_as_command():
-    from keras_inits import initializers, theory
+    from keras_inits import initializers, monitor, theory
     from keras_inits.architecture import fans_of
     from keras_inits.initializers import *  # noqa: F403
+    from keras_inits.monitor import NormMonitor
 
     __all__ = [
         "__version__",
+        "NormMonitor",
         "fans_of",
         "initializers",
+        "monitor",
         "theory",
         *initializers.__all__,
     ]

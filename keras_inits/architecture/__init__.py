@@ -1,5 +1,6 @@
-"""What each weight of a built or unbuilt layer is."""
+"""What each weight of a layer is, and what theory expects of a whole model."""
 
 from keras_inits.architecture.fans import fans_of
+from keras_inits.architecture.forecast import forecast
 
-__all__ = ["fans_of"]
+__all__ = ["fans_of", "forecast"]
