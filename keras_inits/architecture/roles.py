@@ -3,7 +3,7 @@
 It looks at a model's structure alone, never at the values of its weights.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from keras_inits.architecture.graph import Call, data_flow
 __all__ = [
     "activation_name",
     "following_activation",
+    "following_activations",
     "layer_path",
     "own_weights",
     "weight_layers",
@@ -142,14 +143,25 @@ def following_activation(model: Any, layer: Any) -> str | None:
     takes its output is an activation of one name. Where no graph tells what follows,
     as in a subclassed model, only its own is known.
     """
-    own = activation_name(layer)
-    if own is not None:
-        return own
-    calls = data_flow(model).calls
-    made = {v for call in calls if call.operation is layer for v in call.outputs}
-    takers = [call for call in calls if made.intersection(call.inputs)]
-    names = {_applied_alone(call) for call in takers}
-    return names.pop() if len(names) == 1 else None
+    return following_activations(model, [layer])[0]
+
+
+def following_activations(model: Any, layers: Sequence[Any]) -> list[str | None]:
+    """The same for several layers of a model, whose graph is read once."""
+    takers: dict[Any, list[Call]] = {}
+    made: dict[int, list[Any]] = {}
+    for call in data_flow(model).calls:
+        made.setdefault(id(call.operation), []).extend(call.outputs)
+        for tensor in call.inputs:
+            takers.setdefault(tensor, []).append(call)
+    found: list[str | None] = []
+    for layer in layers:
+        outputs = made.get(id(layer), [])
+        calls = [call for tensor in outputs for call in takers.get(tensor, [])]
+        names = {_applied_alone(call) for call in calls}
+        following = names.pop() if len(names) == 1 else None
+        found.append(activation_name(layer) or following)
+    return found
 
 
 _ACTIVATION_LAYERS = {

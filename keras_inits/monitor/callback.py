@@ -156,7 +156,8 @@ class NormMonitor(keras.callbacks.Callback):
         first, count = self._next, self._model.steps_per_execution
         self._next = first + count
         if self.every.any_due(first, first + count - 1, self._epoch):
-            self._arm()
+            steps = range(first, first + count)
+            self._arm([self.every.due(step, self._epoch) for step in steps])
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Brings everything up to date, and looks at what only a pause shows."""
@@ -331,7 +332,7 @@ class NormMonitor(keras.callbacks.Callback):
             finally:
                 session.close()
 
-    def _arm(self) -> None:
+    def _arm(self, due: list[bool]) -> None:
         """Puts the tapped step in the place of the model's own, for one call."""
         own: dict[str, Any] = self._model.__dict__
         plain = own["train_function"]
@@ -344,21 +345,20 @@ class NormMonitor(keras.callbacks.Callback):
                     "to several sinks."
                 )
             plain = plain.plain
-        own["train_function"] = _Armed(self, plain)
+        own["train_function"] = _Armed(self, plain, due)
 
-    def _run(self, *arguments: Any) -> Any:
+    def _run(self, arguments: tuple[Any, ...], due: list[bool]) -> Any:
         """Makes a step with the tap in it."""
         session, tapped = self._session, self._tapped
         if session is None or tapped is None:
             raise RuntimeError("The monitor was armed outside of training.")
-        result, steps = tapped(*arguments)
+        result, steps = tapped(arguments, due)
         logs = result[0] if isinstance(result, tuple) else result
         loss = logs.get("loss") if isinstance(logs, dict) else None
-        sure = self._model.steps_per_execution == 1
         for readings in steps:
             if readings:
-                session.push(readings, self._epoch, loss, sure)
-        if not any(steps):
+                session.push(readings, self._epoch, loss)
+        if steps and not any(steps):
             self._is_active = False
             self._warn(
                 "NormMonitor saw no gradients: the model's training step does not call "
@@ -390,12 +390,12 @@ class NormMonitor(keras.callbacks.Callback):
 class _Armed:
     """Stands in for a model's training function, for one call."""
 
-    def __init__(self, monitor: NormMonitor, plain: Any) -> None:
-        self.monitor, self.plain = monitor, plain
+    def __init__(self, monitor: NormMonitor, plain: Any, due: list[bool]) -> None:
+        self.monitor, self.plain, self.due = monitor, plain, due
 
     def __call__(self, *arguments: Any) -> Any:
         self.monitor._model.__dict__["train_function"] = self.plain
-        return self.monitor._run(*arguments)
+        return self.monitor._run(arguments, self.due)
 
 
 def _nothing_to_tap(model: Any, optimizers: list[Any]) -> str:

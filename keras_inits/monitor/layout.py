@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inits.architecture.roles import (
-    activation_name,
+    following_activations,
     own_weights,
     weight_layers,
     weight_role,
@@ -62,13 +62,16 @@ class WatchedWeights:
         trainable = {id(v): v for v in model.trainable_variables}
         self._trainable = set(trainable)
         found: dict[int, Weight] = {}
-        for layer in weight_layers(model):
+        layers = weight_layers(model)
+        activations = following_activations(model, layers)
+        for layer, activation in zip(layers, activations, strict=True):
             for variable in own_weights(layer):
                 if id(variable) in trainable and matches(variable.path):
-                    found.setdefault(id(variable), _weight(layer, variable))
+                    weight = _weight(layer, variable, activation)
+                    found.setdefault(id(variable), weight)
         for key, variable in trainable.items():  # a model's own, outside of any layer
             if matches(variable.path):
-                found.setdefault(key, _weight(model, variable))
+                found.setdefault(key, _weight(model, variable, None))
         if not found:
             paths = [variable.path for variable in trainable.values()]
             raise ValueError(_nothing_watched(model, paths))
@@ -111,13 +114,13 @@ class WatchedWeights:
         return {weight.path: variable for weight, variable in pairs}
 
 
-def _weight(layer: Any, variable: Any) -> Weight:
+def _weight(layer: Any, variable: Any, activation: str | None) -> Weight:
     return Weight(
         path=variable.path,
         layer=variable.path.rpartition("/")[0],
         role=weight_role(layer, variable),
         shape=tuple(variable.shape),
-        activation=activation_name(layer),
+        activation=activation,
     )
 
 
@@ -136,7 +139,7 @@ def training_facts(model: Any, optimizers: Iterable[Any]) -> dict[str, Any]:
 
     It reads variables of the optimizer, so that it can't be called in a traced step.
     """
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"dtype": str(model.dtype_policy.name)}
     for optimizer in optimizers:
         for name, value in optimizer.get_config().items():
             if isinstance(value, bool | int | float | str) and name != "name":

@@ -59,7 +59,7 @@ class Session:
         compiled = bool(getattr(model, "jit_compile", False))
         self.tap = Tap(MEASURES[settings.measures], self._watches, compiled)
         self._facts = training_facts(model, optimizers)
-        self._queue: deque[tuple[list[Reading], int, Any, bool]] = deque()
+        self._queue: deque[tuple[list[Reading], int, Any]] = deque()
         self._drained = time.monotonic()
         self._last: Sample | None = None
         self._next_look = 10
@@ -119,11 +119,9 @@ class Session:
         counts = [iterations_of(optimizer) for optimizer in self.optimizers]
         return max(int(rim().to_numpy(rim().current(count))) for count in counts)
 
-    def push(
-        self, readings: list[Reading], epoch: int, loss: Any, sure: bool = True
-    ) -> None:
-        """Queues a step's readings; `sure` says that the step is known to be due."""
-        self._queue.append((readings, epoch, loss, sure))
+    def push(self, readings: list[Reading], epoch: int, loss: Any) -> None:
+        """Queues a step's readings."""
+        self._queue.append((readings, epoch, loss))
 
     @property
     def is_late(self) -> bool:
@@ -140,14 +138,11 @@ class Session:
             return []
         found = self.open(strict=False)
         while self._queue:
-            readings, epoch, loss, sure = self._queue.popleft()
-            sample = self._reader.sample(readings, epoch, loss)
-            self.steps = sample.step
-            if sure or self._settings.schedule.due(sample.step, epoch):
-                self._last = sample
-                self._is_silent |= bool((sample.values["gradient_norm"] == 0).any())
-                self._recorder.tell("write", sample)
-                found += self._judged("see", sample)
+            sample = self._reader.sample(*self._queue.popleft())
+            self.steps, self._last = sample.step, sample
+            self._is_silent |= bool((sample.values["gradient_norm"] == 0).any())
+            self._recorder.tell("write", sample)
+            found += self._judged("see", sample)
         found += self._disconnected()
         return found
 

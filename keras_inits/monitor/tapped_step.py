@@ -7,7 +7,8 @@ cost nothing, and run exactly what they would without a monitor.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -36,6 +37,7 @@ class TappedStep:
         self._order: list[int] = []
         self._user_step = model.train_step
         self._outline: Any = None
+        self._loops: dict[int, Callable[..., Any]] = {}
         self.plain = vars(model)["train_function"]
         self._is_compiled = _is_compiled(model)
         self._function = self._compiled() if self._is_compiled else self.plain
@@ -44,36 +46,66 @@ class TappedStep:
         """Whether this is still the step with that tap, of that training function."""
         return self._tap is tap and self.plain is plain
 
-    def __call__(self, *arguments: Any) -> tuple[Any, list[list[Reading]]]:
+    def __call__(
+        self, arguments: tuple[Any, ...], due: Sequence[bool]
+    ) -> tuple[Any, list[list[Reading]]]:
         """Runs as many steps as the model's own function would.
 
+        Args:
+            arguments: What the model's own function is called with.
+            due: For each step whether it is to be measured.
+
         Returns:
-            What the model's own function returns, and the readings of each step.
+            What the model's own function returns, and the readings of each due step.
         """
         if not self._is_compiled:
             with self._tap.installed(self._optimizers):
                 result = self.plain(*arguments)
-            return result, [[reading] for reading in self._tap.take()]
-        steps = self._model.steps_per_execution
+            taken = self._tap.take()
+            steps = [taken] if len(due) == 1 else [[reading] for reading in taken]
+            return result, [
+                step for step, wanted in zip(steps, due, strict=False) if wanted
+            ]
         readings: list[list[Reading]] = []
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(self._tap.installed(self._optimizers))
-            if steps > 1:
-                # A compiled loop gives out the last step's logs alone: loop here.
-                stack.enter_context(replaced(self._model, steps_per_execution=1))
-            for step in range(steps):
-                try:
-                    batch = arguments[-1] if steps == 1 else _one(arguments[-1])
-                except rim().END_OF_DATA:
-                    if step == 0:
-                        raise
-                    break
-                result = self._function(*arguments[:-1], batch)
-                logs = result[0] if isinstance(result, tuple) else result
-                readings.append(self._readings(logs))
-                if isinstance(result, tuple):
-                    arguments = (result[1], arguments[-1])
+        result = None
+        for wanted, count in self._parts(due):
+            try:
+                # A graph that meets the end of the data by itself has run what does
+                # not depend on them, such as the optimizer's count of steps.
+                alone = count == 1 and len(due) > 1
+                batch = iter((next(arguments[-1]),)) if alone else arguments[-1]
+                result = self._part((*arguments[:-1], batch), wanted, count)
+            except rim().END_OF_DATA:
+                if result is None:
+                    raise
+                break
+            logs = result[0] if isinstance(result, tuple) else result
+            taken = self._readings(logs)
+            if wanted:
+                readings.append(taken)
+            if isinstance(result, tuple):
+                arguments = (result[1], arguments[-1])
         return result, readings
+
+    def _parts(self, due: Sequence[bool]) -> Iterator[tuple[bool, int]]:
+        """Cuts the steps into measured ones, and runs of others for a compiled loop."""
+        for wanted, some in itertools.groupby(due):
+            count = len(list(some))
+            # Each length is compiled anew: more than two of them would not pay.
+            known = count in self._loops or len(self._loops) < 2
+            if rim().LOOPS_IN_GRAPH and not wanted and known:
+                yield wanted, count
+            else:
+                yield from [(wanted, 1)] * count
+
+    def _part(self, arguments: tuple[Any, ...], wanted: bool, count: int) -> Any:
+        with replaced(self._model, steps_per_execution=count):
+            if rim().LOOPS_IN_GRAPH and not wanted:
+                if count not in self._loops:
+                    self._loops[count] = self._made()
+                return self._loops[count](*arguments)
+            with self._tap.installed(self._optimizers):
+                return self._function(*arguments)
 
     def unreached(self) -> list[Any]:
         """The variables that the loss does not depend on, where a gradient can't tell.
@@ -117,11 +149,15 @@ class TappedStep:
                 logs = {**logs, _KEY: tuple(tensors for _, tensors in readings)}
             return (logs, *result[1:]) if isinstance(result, tuple) else logs
 
-        with replaced(
-            model, train_step=train_step, train_function=None, steps_per_execution=1
-        ):
-            model.make_train_function()
-            return vars(model)["train_function"]  # type: ignore[no-any-return]
+        with replaced(model, train_step=train_step, steps_per_execution=1):
+            return self._made()
+
+    def _made(self) -> Callable[..., Any]:
+        """A training function of the model as it stands, which keeps its own."""
+        with replaced(self._model, train_function=None):
+            self._model.make_train_function()
+            made: Callable[..., Any] = vars(self._model)["train_function"]
+            return made
 
 
 def _spied(optimizer: Any, found: list[tuple[Any, Any]]) -> Callable[..., Any]:
@@ -132,15 +168,6 @@ def _spied(optimizer: Any, found: list[tuple[Any, Any]]) -> Callable[..., Any]:
         return apply(state, gradients, values)
 
     return spied
-
-
-def _one(iterator: Any) -> Iterator[Any]:
-    """An iterator over the next batch alone, which is there.
-
-    A graph that meets the end of the data by itself has run what does not depend on
-    them, such as the optimizer's count of steps.
-    """
-    return iter((next(iterator),))
 
 
 def _is_compiled(model: Any) -> bool:

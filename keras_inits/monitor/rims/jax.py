@@ -14,6 +14,7 @@ from keras_inits.monitor.rims.packing import Packed, pack
 __all__ = [
     "END_OF_DATA",
     "IN_PLACE",
+    "LOOPS_IN_GRAPH",
     "TAP_POINT",
     "change",
     "constants_of",
@@ -41,6 +42,9 @@ END_OF_DATA = (StopIteration,)
 
 #: Whether an optimizer may change the gradients that it is given.
 IN_PLACE = False
+
+#: Whether `steps_per_execution` is a loop in the compiled step.
+LOOPS_IN_GRAPH = False
 
 #: The method of an optimizer that every step goes through.
 TAP_POINT = "stateless_apply"

@@ -12,6 +12,7 @@ from keras_inits.monitor.rims.packing import Packed, pack
 __all__ = [
     "END_OF_DATA",
     "IN_PLACE",
+    "LOOPS_IN_GRAPH",
     "TAP_POINT",
     "change",
     "counts",
@@ -38,6 +39,9 @@ END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 #: Whether an optimizer may change the gradients that it is given.
 IN_PLACE = False
+
+#: Whether `steps_per_execution` is a loop in the compiled step.
+LOOPS_IN_GRAPH = True
 
 #: The method of an optimizer that every step goes through.
 TAP_POINT = "apply"
