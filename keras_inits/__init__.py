@@ -20,14 +20,17 @@ def _runs_as_command() -> bool:
 
 if TYPE_CHECKING or not _runs_as_command():
     from keras_inits import initializers, monitor, theory
-    from keras_inits.architecture import fans_of
+    from keras_inits.architecture import fans_of, forecast
+    from keras_inits.data_driven import diagnose
     from keras_inits.initializers import *  # noqa: F403
     from keras_inits.monitor import NormMonitor
 
     __all__ = [
         "__version__",
         "NormMonitor",
+        "diagnose",
         "fans_of",
+        "forecast",
         "initializers",
         "monitor",
         "theory",

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inits.experiments.relu_chain import Measurement, measure
-from keras_inits.records import History
+from keras_inits.monitor import NormMonitor
+from keras_inits.records import History, Sample
 
 __all__ = ["train_full_batch"]
 
@@ -34,8 +35,8 @@ def train_full_batch(
 
     One epoch of `fit` makes all the updates, several hundred in one execution
     where the backend can: that takes seconds where `fit(epochs=steps)` takes
-    minutes. Costs are computed from the weights at the measured steps, because
-    the loss that Keras logs is a mean over the epoch so far.
+    minutes. The norms are the monitor's. Costs are computed from the weights at the
+    measured steps, because the loss that Keras logs is a mean over the epoch so far.
 
     Args:
         model: Dense layers only, ReLU between them, ending in one logit.
@@ -60,34 +61,36 @@ def train_full_batch(
     optimizer = keras.optimizers.SGD(learning_rate)
     batch = x.astype("float32"), y.astype("float32")[:, None]
     every = max(1, steps // POINTS_PER_RUN)
+    monitor = NormMonitor(measures="cheap", every=every, on_verdict=_leave_to_the_table)
     model.compile(
         optimizer,
         keras.losses.BinaryCrossentropy(from_logits=True),
         steps_per_execution=every if _can_execute_many() else 1,
     )
     recorder.record(model, 0)
-    _fit(model, batch, steps - steps % every, recorder, every)
+    callbacks = [recorder, monitor]
+    _fit(model, batch, steps - steps % every, callbacks, every)
     if steps % every:
         # An execution never stops half way, so what is left goes one by one.
         model.compile(optimizer, model.loss)
-        _fit(model, batch, steps % every, recorder, steps % every)
-    return recorder.history(model)
+        _fit(model, batch, steps % every, callbacks, steps % every)
+    return recorder.history(model, monitor.history.samples)
 
 
 def _fit(
     model: keras.Model,
     batch: tuple[NDArray[np.float32], NDArray[np.float32]],
     steps: int,
-    recorder: _Recorder,
+    callbacks: list[Any],
     every: int,
 ) -> None:
-    recorder.every = every
+    callbacks[0].every = every
     model.fit(
         _repeated(batch, steps),
         steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
-        callbacks=[recorder],
+        callbacks=callbacks,
     )
 
 
@@ -137,16 +140,36 @@ class _Recorder(keras.callbacks.Callback):
         if self._on_step is not None:
             self._on_step(step)
 
-    def history(self, model: keras.Model) -> History:
-        """The measurements as columns."""
+    def history(self, model: keras.Model, samples: tuple[Sample, ...]) -> History:
+        """The measurements as columns, with the monitor's norms of the kernels.
+
+        The monitor sees the gradient that makes an update, and so none at the last
+        measured step, after which there is no other: it is taken by hand there.
+        """
         names = [layer.name for layer in model.layers]
-        points = self._measured
-        gradients = zip(*(point.gradient_norms for point in points), strict=True)
-        weights = zip(*(point.weight_norms for point in points), strict=True)
+        last = self._measured[-1]
+        norms = {
+            "gradient_norm": [last.gradient_norms],
+            "weight_norm": [last.weight_norms],
+        }
+        for quantity, rows in norms.items():
+            # A kernel and a bias a layer, in their order.
+            rows[:0] = [tuple(sample.values[quantity][::2]) for sample in samples]
+        columns = {
+            quantity: {
+                name: tuple(map(float, column))
+                for name, column in zip(names, zip(*rows, strict=True), strict=True)
+            }
+            for quantity, rows in norms.items()
+        }
         return History(
             step=tuple(self._steps),
-            cost=tuple(point.cost for point in points),
-            accuracy=tuple(point.accuracy for point in points),
-            gradient_norm=dict(zip(names, gradients, strict=True)),
-            weight_norm=dict(zip(names, weights, strict=True)),
+            cost=tuple(point.cost for point in self._measured),
+            accuracy=tuple(point.accuracy for point in self._measured),
+            gradient_norm=columns["gradient_norm"],
+            weight_norm=columns["weight_norm"],
         )
+
+
+def _leave_to_the_table(verdict: Any) -> None:
+    """The demo's own comments say what happened."""
