@@ -4,6 +4,7 @@ A scheme says what it draws, by one of two methods: `RandomInitializer._law`, fo
 independent values, or `Initializer._values`, for everything else.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,7 +17,13 @@ from keras_inits.initializers.laws import Law
 from keras_inits.initializers.seeds import check_seed, entropy, fold
 from keras_inits.initializers.stream import Index, Stream
 
-__all__ = ["Initializer", "MapInitializer", "RandomInitializer", "register"]
+__all__ = [
+    "Initializer",
+    "MapInitializer",
+    "RandomInitializer",
+    "made_whole",
+    "register",
+]
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -192,6 +199,12 @@ class MapInitializer(RandomInitializer, keras.initializers.VarianceScaling):
                 f"output_axes={self.output_axes}. Name each axis at most once."
             )
         return super()._check(shape, dtype)
+
+
+def made_whole(make: Callable[[], Any]) -> Callable[[Index | None], Any]:
+    """Values where every part needs every other: made once, at the first part."""
+    made = functools.cache(make)
+    return lambda index: made() if index is None else made()[index]
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from keras_inits.initializers import checks
 from keras_inits.initializers.base import Initializer, register
 from keras_inits.initializers.constants import Constant
-from keras_inits.initializers.stream import Index
+from keras_inits.initializers.stream import Index, precision_of
 
 __all__ = ["LogPrior", "PriorProbability"]
 
@@ -24,7 +24,7 @@ class _Bias(Initializer):
     def _values(
         self, shape: tuple[int, ...], dtype: Any
     ) -> Callable[[Index | None], Any]:
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         return Constant(np.asarray(self._vector(), precision))._values(shape, dtype)
 
 

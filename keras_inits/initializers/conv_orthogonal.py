@@ -3,18 +3,17 @@
 `DeltaOrthogonal` uses one tap of the window, `ConvOrthogonal` all of them.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from keras_inits.initializers import laws
-from keras_inits.initializers.base import RandomInitializer, register
+from keras_inits.initializers.base import RandomInitializer, made_whole, register
 from keras_inits.initializers.gains import check_gain, saved_gain
 from keras_inits.initializers.identity import at_centre
 from keras_inits.initializers.orthogonal import draw_haar, uniform_scale
-from keras_inits.initializers.stream import Index, Stream, empty
+from keras_inits.initializers.stream import Index, Stream, empty, precision_of
 
 __all__ = ["ConvOrthogonal", "DeltaOrthogonal"]
 
@@ -87,16 +86,16 @@ class DeltaOrthogonal(_OrthogonalConvolution):
         self, shape: tuple[int, ...], dtype: Any
     ) -> Callable[[Index | None], Any]:
         stream = self._stream(shape)
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         *_, inputs, outputs = shape
         factor = self._factor * (uniform_scale(inputs, outputs) if self.scaled else 1)
 
-        @functools.cache
-        def whole() -> Any:
-            return draw_haar(stream, 0, inputs, outputs, factor, precision)
+        whole = made_whole(
+            lambda: draw_haar(stream, 0, inputs, outputs, factor, precision)
+        )
 
         def matrix(rows: range, columns: range) -> Any:
-            return whole()[rows.start : rows.stop, columns.start : columns.stop]
+            return whole((_slice(rows), _slice(columns)))
 
         return at_centre(shape, dtype, matrix)
 
@@ -143,15 +142,10 @@ class ConvOrthogonal(_OrthogonalConvolution):
     ) -> Callable[[Index | None], Any]:
         stream = self._stream(shape)
         # Every tap is a sum over products of the same projections: no part is simpler.
-        whole = functools.cache(lambda: self._kernel(stream, shape, dtype))
-
-        def values(index: Index | None) -> Any:
-            return whole() if index is None else np.ascontiguousarray(whole()[index])
-
-        return values
+        return made_whole(lambda: self._kernel(stream, shape, dtype))
 
     def _kernel(self, stream: Stream, shape: tuple[int, ...], dtype: Any) -> Any:
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         *window, inputs, outputs = shape
         if 0 in shape:
             return empty(shape, dtype)
@@ -164,6 +158,10 @@ class ConvOrthogonal(_OrthogonalConvolution):
         kernel = empty(shape, dtype)
         kernel[...] = taps
         return kernel
+
+
+def _slice(part: range) -> slice:
+    return slice(part.start, part.stop)
 
 
 def _axes_of_factors(window: list[int]) -> list[int]:

@@ -50,7 +50,7 @@ class RandomUniform(RandomInitializer):
     `LecunUniform`.
 
     Args:
-        minval: lower end, a number; it can be drawn.
+        minval: lower end, a number; it can be drawn, but for `-maxval`.
         maxval: upper end, a number above `minval`; it can't be drawn, but casting to
             float16 or bfloat16 may round up to it.
         seed: see `RandomInitializer`.

@@ -1,6 +1,9 @@
-"""Orthogonal matrices from the Haar measure, without a factorization; NumPy only."""
+"""Orthogonal matrices from the Haar measure, without a factorization; no Keras."""
 
-from collections.abc import Callable
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,11 @@ __all__ = ["haar"]
 
 # The part of an update that is made at once: it stays in a core's cache.
 _TILE = (256, 1024)
+# Matrices of so many values and fewer are made by one thread. Two that wait for each
+# other after each small product gain nothing on an idle machine, and on a busy one they
+# take ten times as long.
+_ALONE = 512 * 512
+_LOCK = threading.Lock()
 
 
 def haar(
@@ -42,6 +50,18 @@ def haar(
     Reference: Stewart, 1980, "The efficient generation of random orthogonal matrices",
     doi:10.1137/0717034; the blocks, Schreiber & Van Loan, 1989, doi:10.1137/0910005.
     """
+    with _one_thread() if rows * columns <= _ALONE else contextlib.nullcontext():
+        return _product(rows, columns, normals, gain, dtype)
+
+
+def _product(
+    rows: int,
+    columns: int,
+    normals: Callable[[int, tuple[int, int]], Any],
+    gain: float,
+    dtype: Any,
+) -> Any:
+    """Multiplies the reflections out, from the last panel to the first."""
     result = empty((rows, columns), dtype)
     tall = result if rows >= columns else result.T
     long, short = tall.shape
@@ -56,6 +76,21 @@ def haar(
         _apply(tall, start, stop, vectors, _invert(triangle))
     result *= gain * (signs if rows >= columns else signs[:, np.newaxis])
     return result
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keeps NumPy's products to the thread that calls them."""
+    # The limit holds for the process: two that overlap would not put it back.
+    with _LOCK, _pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _panel_width(long: int, short: int) -> int:

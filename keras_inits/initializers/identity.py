@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_inits.initializers import checks
 from keras_inits.initializers.base import Initializer, register
-from keras_inits.initializers.stream import Index, empty
+from keras_inits.initializers.stream import Index, empty, precision_of
 
 __all__ = ["Dirac", "ZerO", "at_centre"]
 
@@ -34,7 +34,7 @@ def at_centre(
         matrix: gives the part of the matrix at some rows and columns.
         factor: on the matrix, in the working precision.
     """
-    precision = np.float64 if dtype == np.float64 else np.float32
+    precision = precision_of(dtype)
 
     def values(index: Index | None) -> Any:
         parts = index or (slice(None),) * len(shape)

@@ -6,20 +6,20 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_inits.initializers.bits import Bits
-from keras_inits.initializers.ziggurat import standard_normal
+from keras_inits.initializers.ziggurat import fill_normal
 
 __all__ = ["Law", "Normal", "TruncatedNormal", "Uniform", "truncated_stddev"]
 
-# Below this share of accepted draws, inverting the distribution is faster than
-# rejecting from it.
-_LEAST_ACCEPTANCE = 0.4
-
 
 class Law(Protocol):
-    """A distribution of independent values."""
+    """A distribution of independent values, each made of one random word."""
 
     def fill(self, bits: Bits, out: Any) -> None:
-        """Fills a float32 or float64 vector with independent draws."""
+        """Fills a float32 or float64 vector with independent draws.
+
+        The source is read by `Bits.signed` once: then any part of a tensor has the
+        values that it has in the whole.
+        """
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,31 @@ class Normal:
 
     def fill(self, bits: Bits, out: Any) -> None:
         """See `Law`."""
-        standard_normal(bits, out)
-        _affine(out, self.mean, self.stddev)
+        fill_normal(bits, out, self.mean, self.stddev)
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Uniform on [low, high), on a grid of 2^24 steps (2^53 in float64)."""
+    """Uniform between low and high, on a grid of 2^25 steps (2^54 in float64) or finer.
+
+    `high` itself is never drawn, `low` where they are not opposite.
+    """
 
     low: float
     high: float
 
     def fill(self, bits: Bits, out: Any) -> None:
         """See `Law`."""
-        if out.dtype == np.float64:
-            out[:] = bits.fractions(out.size)
-        else:
-            words = bits.words(out.size, 32)
-            np.right_shift(words, 8, out=words)
-            np.multiply(words, 2.0**-24, out=out, dtype=out.dtype, casting="unsafe")
-        _affine(out, self.low, self.high - self.low)
-        # Rounding can carry the last steps up to `high` itself.
-        below = np.nextafter(out.dtype.type(self.high), out.dtype.type(self.low))
-        np.minimum(out, below, out=out)
+        low, high = out.dtype.type(self.low), out.dtype.type(self.high)
+        below = np.nextafter(high, low)
+        middle = self.low / 2 + self.high / 2
+        half = self.high / 2 - self.low / 2 if middle else below
+        step = out.dtype.type(half * 2.0 ** (1 - 8 * out.itemsize))
+        for _, part, words in bits.signed(out):
+            np.multiply(words, step, out=part, dtype=part.dtype, casting="unsafe")
+            if middle:
+                part += out.dtype.type(middle)
+                np.clip(part, low, below, out=part)
 
 
 @dataclass(frozen=True)
@@ -67,28 +69,10 @@ class TruncatedNormal:
 
     def fill(self, bits: Bits, out: Any) -> None:
         """See `Law`."""
-        if _probability(self.low, self.high) < _LEAST_ACCEPTANCE:
-            self._invert(bits, out)
-        else:
-            self._reject(bits, out)
-        _affine(out, self.mean, self.stddev)
-
-    def _reject(self, bits: Bits, out: Any) -> None:
-        standard_normal(bits, out)
-        acceptance = _probability(self.low, self.high)
-        pending = np.flatnonzero(self._outside(out))
-        while pending.size:
-            # As many as are needed on average, and some to spare.
-            fresh = np.empty(int(pending.size / acceptance * 1.1) + 32, out.dtype)
-            standard_normal(bits, fresh)
-            fresh = fresh[~self._outside(fresh)][: pending.size]
-            out[pending[: fresh.size]] = fresh
-            pending = pending[fresh.size :]
-
-    def _outside(self, z: Any) -> Any:
         if self.low == -self.high:
-            return np.abs(z) > self.high
-        return (z < self.low) | (z > self.high)
+            fill_normal(bits, out, self.mean, self.stddev, self.high)
+        else:
+            self._invert(bits, out)
 
     def _invert(self, bits: Bits, out: Any) -> None:
         """Inverts the distribution in its lower tail, in logarithms: exact far out."""
@@ -97,10 +81,12 @@ class TruncatedNormal:
         mirrored = self.low + self.high > 0
         low, high = (-self.high, -self.low) if mirrored else (self.low, self.high)
         log_low, log_high = special.log_ndtr([low, high])
-        fraction = bits.fractions(out.size)
-        share = fraction + (1 - fraction) * np.exp(log_low - log_high)
-        z = special.ndtri_exp(log_high + np.log(share))
-        out[:] = np.clip(-z if mirrored else z, self.low, self.high)
+        for _, part, words in bits.signed(out):
+            fraction = np.maximum(0.5 - words * 2.0 ** (-8 * words.itemsize), 2.0**-64)
+            share = fraction + (1 - fraction) * np.exp(log_low - log_high)
+            z = special.ndtri_exp(log_high + np.log(share))
+            z = np.clip(-z if mirrored else z, self.low, self.high)
+            part[:] = self.mean + self.stddev * z
 
 
 def truncated_stddev(low: float, high: float) -> float:
@@ -108,16 +94,3 @@ def truncated_stddev(low: float, high: float) -> float:
     from scipy import stats
 
     return float(stats.truncnorm.std(low, high))
-
-
-def _probability(low: float, high: float) -> float:
-    from scipy import special
-
-    return float(special.ndtr(high) - special.ndtr(low))
-
-
-def _affine(out: Any, shift: float, factor: float) -> None:
-    """Multiplies by a factor and adds a shift, in place."""
-    out *= out.dtype.type(factor)
-    if shift:
-        out += out.dtype.type(shift)

@@ -4,16 +4,15 @@ What is held may be of this package or of Keras: both are drawn at full precisio
 the result is cast last.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_inits.initializers.base import Initializer, MapInitializer
+from keras_inits.initializers.base import Initializer, MapInitializer, made_whole
 from keras_inits.initializers.seeds import derive
-from keras_inits.initializers.stream import Index, empty
+from keras_inits.initializers.stream import Index, empty, precision_of
 
 __all__ = [
     "Whole",
@@ -21,8 +20,6 @@ __all__ = [
     "cast_last",
     "check_initializer",
     "inner_values",
-    "made_whole",
-    "precision_of",
 ]
 
 
@@ -32,17 +29,16 @@ class Whole(Initializer):
     def _values(
         self, shape: tuple[int, ...], dtype: Any
     ) -> Callable[[Index | None], Any]:
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         make = self._maker(shape, precision)
 
-        @functools.cache
         def whole() -> Any:
             out = empty(shape, dtype)
             if out.size:
                 out[...] = make().astype(precision, copy=False)
             return out
 
-        return lambda index: whole() if index is None else whole()[index]
+        return made_whole(whole)
 
     def _maker(self, shape: tuple[int, ...], precision: Any) -> Callable[[], Any]:
         """Fixes the values; returns what computes them, for a kernel of any size."""
@@ -181,22 +177,11 @@ def inner_values(
     return lambda index: whole if index is None else whole[index]
 
 
-def precision_of(dtype: Any) -> Any:
-    """What values of a dtype are computed in: float64 for float64, else float32."""
-    return np.float64 if dtype == np.float64 else np.float32
-
-
 def cast_last(values: Any, dtype: Any) -> Any:
     """A copy that a backend can take over, rounded to float32 on the way to less."""
     out = empty(values.shape, dtype)
     out[...] = values.astype(precision_of(dtype), copy=False)
     return out
-
-
-def made_whole(make: Callable[[], Any]) -> Callable[[Index | None], Any]:
-    """Values where every part needs every other: made once, at the first part."""
-    made = functools.cache(make)
-    return lambda index: made() if index is None else made()[index]
 
 
 def _seed_of(initializer: Any) -> Any:

@@ -1,6 +1,5 @@
 """The orthogonal scheme."""
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_inits.initializers import laws
-from keras_inits.initializers.base import MapInitializer, register
+from keras_inits.initializers.base import MapInitializer, made_whole, register
 from keras_inits.initializers.gains import check_gain, saved_gain
 from keras_inits.initializers.haar import haar
-from keras_inits.initializers.stream import Index, Stream, empty
+from keras_inits.initializers.stream import Index, Stream, empty, precision_of
 
 __all__ = ["Orthogonal", "draw_haar", "uniform_scale"]
 
@@ -110,13 +109,12 @@ class Orthogonal(MapInitializer):
         stream = self._stream(shape)
         # Every part of an orthogonal matrix depends on every other: it is made whole,
         # at the first part that is asked for.
-        whole = functools.cache(lambda: self._maps(stream, shape, dtype))
-        return lambda index: whole() if index is None else whole()[index]
+        return made_whole(lambda: self._maps(stream, shape, dtype))
 
     def _maps(self, stream: Stream, shape: tuple[int, ...], dtype: Any) -> Any:
         """Draws the kernel, one matrix for each place along the other axes."""
         inputs, outputs, others = self._map_axes(len(shape))
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         rows = math.prod(shape[axis] for axis in inputs)
         columns = math.prod(shape[axis] for axis in outputs)
         factor = self._factor * (uniform_scale(rows, columns) if self.scaled else 1)

@@ -5,16 +5,20 @@ update, reset, candidate in a `GRU`. For kernels, `Blockwise` draws each gate by
 `Identity()` as the recurrent kernel of a ReLU `SimpleRNN` is the IRNN.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from keras_inits.initializers import checks, laws
-from keras_inits.initializers.base import Initializer, RandomInitializer, register
+from keras_inits.initializers.base import (
+    Initializer,
+    RandomInitializer,
+    made_whole,
+    register,
+)
 from keras_inits.initializers.nesting import cast_last
-from keras_inits.initializers.stream import Index, Stream, empty
+from keras_inits.initializers.stream import Index, Stream, empty, precision_of
 
 __all__ = ["ChronoBias", "EchoState", "UnitForgetBias"]
 
@@ -129,7 +133,7 @@ class ChronoBias(RandomInitializer):
         self, shape: tuple[int, ...], dtype: Any
     ) -> Callable[[Index | None], Any]:
         law = laws.Uniform(self.min_steps - 1, self.max_steps - 1)
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         bias = np.log(self._stream(shape).draw(law, (self.units,), precision))
         whole = _fill_gates(shape, self.units, self.cell, bias, -bias, dtype)
         return lambda index: whole if index is None else whole[index]
@@ -242,14 +246,13 @@ class EchoState(RandomInitializer):
     ) -> Callable[[Index | None], Any]:
         stream = self._stream(shape)
         # An eigenvalue depends on every value.
-        whole = functools.cache(lambda: self._reservoir(stream, shape, dtype))
-        return lambda index: whole() if index is None else whole()[index]
+        return made_whole(lambda: self._reservoir(stream, shape, dtype))
 
     def _reservoir(self, stream: Stream, shape: tuple[int, ...], dtype: Any) -> Any:
         if 0 in shape:
             return empty(shape, dtype)
         law, share = _DISTRIBUTIONS[self.distribution], laws.Uniform(0.0, 1.0)
-        precision = np.float64 if dtype == np.float64 else np.float32
+        precision = precision_of(dtype)
         for attempt in range(_TRIES):
             matrix = stream.draw(law, shape, precision, lane=2 * attempt)
             place = stream.draw(share, shape, precision, lane=2 * attempt + 1)

@@ -1,6 +1,5 @@
 """Sparse initialization: units with few inputs; sees a shape alone."""
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_inits.initializers import checks, laws
-from keras_inits.initializers.base import MapInitializer, register
+from keras_inits.initializers.base import MapInitializer, made_whole, register
 from keras_inits.initializers.stream import Index, Stream, empty
 
 __all__ = ["Sparse"]
@@ -76,12 +75,7 @@ class Sparse(MapInitializer):
         self, shape: tuple[int, ...], dtype: Any
     ) -> Callable[[Index | None], Any]:
         stream = self._stream(shape)
-        whole = functools.cache(lambda: self._kernel(stream, shape, dtype))
-
-        def values(index: Index | None) -> Any:
-            return whole() if index is None else np.ascontiguousarray(whole()[index])
-
-        return values
+        return made_whole(lambda: self._kernel(stream, shape, dtype))
 
     def _kernel(self, stream: Stream, shape: tuple[int, ...], dtype: Any) -> Any:
         rank = len(shape)

@@ -1,8 +1,8 @@
 """Tensors of random values that any thread or device can draw a part of; NumPy only.
 
-The values of a tensor, in C order, are cut into blocks of 2^16, and each block is drawn
-from random words of its own. So a block needs no other: all cores draw at once, a
-device draws its own slice of a sharded kernel, and the values depend on neither.
+Each value of a tensor is made of a random word of its own, that of its place in C
+order. So all cores draw at once, a device draws its own slice of a sharded kernel, and
+the values depend on neither.
 """
 
 import math
@@ -17,11 +17,14 @@ import numpy as np
 from keras_inits.initializers.bits import Bits
 from keras_inits.initializers.laws import Law
 
-__all__ = ["BLOCK", "Index", "Stream", "empty"]
+__all__ = ["Index", "Stream", "empty", "precision_of"]
 
-BLOCK = 1 << 16
-# To start a thread takes about as long as to draw half a block.
-_BLOCKS_PER_THREAD = 2
+# Values that make a thread worth its start and its waiting for the interpreter's lock.
+_WORTH = 1 << 20
+# Values that a thread takes at once, where there are several.
+_RUN = 1 << 18
+# Values that are held beside the result, where it can't be drawn into.
+_HELD = 1 << 16
 
 #: A part of a tensor: a slice of step 1 for each axis.
 Index = tuple[slice, ...]
@@ -37,6 +40,11 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Any:
     memory = np.empty(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def precision_of(dtype: Any) -> Any:
+    """What values of a dtype are computed in: float64 for float64, else float32."""
+    return np.float64 if dtype == np.float64 else np.float32
 
 
 class Stream:
@@ -74,123 +82,94 @@ class Stream:
         if index is not None:
             ranges = [r[part] for r, part in zip(ranges, index, strict=True)]
         out = empty(tuple(map(len, ranges)), dtype)
-        size = math.prod(shape)
-        precision = np.float64 if out.dtype == np.float64 else np.float32
-
-        def blocks() -> _Blocks:
-            return _Blocks(law, Bits(self._key), lane, size, precision)
-
         if out.size == 0:
             return out
-        if _is_contiguous(shape, out.shape):
-            start = int(np.ravel_multi_index([r.start for r in ranges], shape))
-            self._fill_run(blocks, out.reshape(-1), start)
-        else:
-            self._fill_box(blocks, out, shape, [r.start for r in ranges])
-        return out
-
-    def _fill_run(self, blocks: "Callable[[], _Blocks]", out: Any, start: int) -> None:
-        """Fills a vector with the values at start, start + 1, ... of a tensor."""
-        stop = start + out.size
-
-        def work(numbers: Iterator[int]) -> None:
-            mine = blocks()
-            for block in numbers:
-                low, high = max(block * BLOCK, start), min((block + 1) * BLOCK, stop)
-                mine.read(block, low - block * BLOCK, out[low - start : high - start])
-
-        self._share(range(start // BLOCK, (stop - 1) // BLOCK + 1), work)
-
-    def _fill_box(
-        self,
-        blocks: "Callable[[], _Blocks]",
-        out: Any,
-        shape: tuple[int, ...],
-        corner: list[int],
-    ) -> None:
-        """Fills an array with a box of a tensor that is cut along an inner axis."""
-        flat = out.reshape(-1)
+        flat, corner = out.reshape(-1), [r.start for r in ranges]
+        first = int(np.ravel_multi_index(corner, shape))
+        together = _is_contiguous(shape, out.shape)
+        threads = max(1, min(self._threads, out.size // _WORTH))
+        run = out.size if threads == 1 else _RUN
+        step = run if together else _HELD
 
         def work(starts: Iterator[int]) -> None:
-            mine = blocks()
+            source = _Source(law, Bits(self._key), lane, precision_of(out.dtype))
             for start in starts:
-                part = flat[start : start + BLOCK]
-                inside = np.unravel_index(
-                    np.arange(start, start + part.size), out.shape
-                )
-                where = [i + first for i, first in zip(inside, corner, strict=True)]
-                mine.gather(np.ravel_multi_index(where, shape), part)
+                part = flat[start : start + step]
+                if together:
+                    source.read(first + start, part)
+                else:
+                    inside = np.arange(start, start + part.size)
+                    source.gather(_places(inside, out.shape, corner, shape), part)
 
-        self._share(range(0, flat.size, BLOCK), work)
-
-    def _threads_for(self, blocks: int) -> int:
-        return max(1, min(self._threads, blocks // _BLOCKS_PER_THREAD))
-
-    def _share(self, items: range, work: Callable[[Iterator[int]], None]) -> None:
-        """Runs `work` in several threads, each on items that the others leave it."""
-        threads = self._threads_for(len(items))
-        if threads == 1:
-            work(iter(items))
-            return
-        lock, remaining = threading.Lock(), iter(items)
-
-        def mine() -> Iterator[int]:
-            while True:
-                with lock:
-                    item = next(remaining, None)
-                if item is None:
-                    return
-                yield item
-
-        with ThreadPoolExecutor(threads - 1) as pool:
-            others = [pool.submit(work, mine()) for _ in range(threads - 1)]
-            work(mine())
-            for other in others:
-                other.result()
+        _share(range(0, flat.size, step), work, threads)
+        return out
 
 
-class _Blocks:
-    """The blocks of one tensor, as one thread draws them."""
+def _share(items: range, work: Callable[[Iterator[int]], None], threads: int) -> None:
+    """Runs `work` in several threads, each on items that the others leave it."""
+    if threads == 1:
+        work(iter(items))
+        return
+    lock, remaining = threading.Lock(), iter(items)
 
-    def __init__(
-        self, law: Law, bits: Bits, lane: int, size: int, precision: type
-    ) -> None:
+    def mine() -> Iterator[int]:
+        while True:
+            with lock:
+                item = next(remaining, None)
+            if item is None:
+                return
+            yield item
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work, mine()) for _ in range(threads - 1)]
+        work(mine())
+        for other in others:
+            other.result()
+
+
+class _Source:
+    """The values of one tensor, as one thread draws them."""
+
+    def __init__(self, law: Law, bits: Bits, lane: int, precision: Any) -> None:
         self._law = law
         self._bits = bits
         self._lane = lane
-        self._size = size
-        self._precision = precision
-        self._held = -1
-        self._values: Any = None
+        self._scratch = np.empty(0, precision)
 
-    def read(self, block: int, offset: int, out: Any) -> None:
-        """Writes the values of a block, from an offset on, as many as `out` takes."""
-        if out.size == self._length(block) and out.dtype == self._precision:
-            self._draw(block, out)
-        else:
-            out[:] = self._hold(block)[offset : offset + out.size]
+    def read(self, start: int, out: Any) -> None:
+        """Writes the values from a place on, as many as `out` takes."""
+        if out.dtype == self._scratch.dtype:
+            self._bits.seek(start, self._lane)
+            self._law.fill(self._bits, out)
+            return
+        for low in range(0, out.size, _HELD):
+            part = out[low : low + _HELD]
+            part[:] = self._hold(start + low, part.size)
 
-    def gather(self, where: Any, out: Any) -> None:
-        """Writes the values at ascending positions of the tensor."""
-        blocks = np.arange(where[0] // BLOCK, where[-1] // BLOCK + 1)
-        edges = np.searchsorted(where, [*(blocks * BLOCK), where[-1] + 1])
-        for block, low, high in zip(blocks, edges[:-1], edges[1:], strict=True):
-            if low < high:
-                out[low:high] = self._hold(block)[where[low:high] - block * BLOCK]
+    def gather(self, places: Any, out: Any) -> None:
+        """Writes the values at ascending places."""
+        low = 0
+        while low < places.size:
+            start = int(places[low]) // _HELD * _HELD
+            high = int(np.searchsorted(places, start + _HELD))
+            held = self._hold(start, int(places[high - 1]) + 1 - start)
+            out[low:high] = held[places[low:high] - start]
+            low = high
 
-    def _hold(self, block: int) -> Any:
-        if block != self._held:
-            self._values = np.empty(self._length(block), self._precision)
-            self._draw(block, self._values)
-            self._held = block
-        return self._values
+    def _hold(self, start: int, count: int) -> Any:
+        if self._scratch.size < count:
+            self._scratch = np.empty(count, self._scratch.dtype)
+        self.read(start, self._scratch[:count])
+        return self._scratch[:count]
 
-    def _draw(self, block: int, out: Any) -> None:
-        self._bits.seek(block, self._lane)
-        self._law.fill(self._bits, out)
 
-    def _length(self, block: int) -> int:
-        return min(BLOCK, self._size - block * BLOCK)
+def _places(
+    inside: Any, part: tuple[int, ...], corner: list[int], shape: tuple[int, ...]
+) -> Any:
+    """The places in a tensor of those in a part of it, which begins at a corner."""
+    indices = np.unravel_index(inside, part)
+    where = [i + first for i, first in zip(indices, corner, strict=True)]
+    return np.ravel_multi_index(where, shape)
 
 
 def _is_contiguous(shape: tuple[int, ...], part: tuple[int, ...]) -> bool:

@@ -8,12 +8,8 @@ import numpy as np
 
 from keras_inits.initializers import checks
 from keras_inits.initializers.base import Initializer, register
-from keras_inits.initializers.nesting import (
-    check_initializer,
-    inner_values,
-    precision_of,
-)
-from keras_inits.initializers.stream import Index, empty
+from keras_inits.initializers.nesting import check_initializer, inner_values
+from keras_inits.initializers.stream import Index, empty, precision_of
 
 __all__ = ["ICNR", "Bilinear"]
 

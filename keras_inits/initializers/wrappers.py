@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 
 from keras_inits.initializers import checks
-from keras_inits.initializers.base import register
-from keras_inits.initializers.nesting import (
-    Wrapper,
-    cast_last,
-    made_whole,
-    precision_of,
-)
-from keras_inits.initializers.stream import Index
+from keras_inits.initializers.base import made_whole, register
+from keras_inits.initializers.nesting import Wrapper, cast_last
+from keras_inits.initializers.stream import Index, precision_of
 
 __all__ = ["Normalized", "Scaled", "SpectralNormalized", "Transposed"]
 

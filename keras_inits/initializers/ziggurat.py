@@ -1,13 +1,18 @@
-"""Standard normals from raw words, a whole array at a time; NumPy and SciPy only.
+"""Normals, cut at both sides or not, each of one random word; NumPy and SciPy only.
 
 NumPy's own `standard_normal` may change its values from one release to the next, and
-takes twice as long. This one uses a bit generator's raw words, whose sequence NumPy
-guarantees, two table look-ups, and single IEEE multiplications and comparisons, so that
-a key gives the same values on every machine. The 1.5 % of points that need more than
-that get it in float64.
+takes longer. Here each value is a function of one raw word, whose sequence NumPy
+guarantees: nearly always by a table look-up and one IEEE multiplication, so that a key
+gives the same values on every machine.
 
-Reference: Marsaglia & Tsang, 2000, "The ziggurat method for generating random
-variables", doi:10.18637/jss.v005.i08.
+Under the density of |z| lies a stack of boxes, from z = 0 to just below the curve, each
+of 1/4096 of the area. The low 12 bits of a word choose a box, and the word as a signed
+number is a place in it. The words of the last three numbers have no box: they belong to
+what the boxes leave of the area, which is a piece between each box's end and the curve,
+and the tail. Such a word is an area there, and its place is found in float64.
+
+Reference: McFarland, 2016, "A modified ziggurat algorithm for generating exponentially
+and normally distributed pseudorandom numbers", arXiv:1403.6870.
 """
 
 import functools
@@ -16,75 +21,137 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_inits.initializers.bits import Bits
+from keras_inits.initializers.bits import PART, Bits
 
-__all__ = ["standard_normal"]
+__all__ = ["fill_normal"]
 
-_LAYERS = 256
-# Where the tail of the lowest of 256 layers begins: Marsaglia & Tsang 2000, section 3.
-_TAIL = 3.6541528853610088
-
-
-class _Tables(NamedTuple):
-    size: int  # bits in a word
-    shift: int  # bits to drop from a word, which leaves the mantissa
-    width: Any  # mantissa -> x, by layer: 256 for x >= 0, then 256 for x <= 0
-    inside: Any  # a mantissa below this lies under the curve, in the same order
-    heights: Any  # exp(-x^2/2) at the 257 edges of the layers, from x = 0 outwards
+_LAYERS = 4096
+# Nothing is drawn beyond: its probability is 2^-75.
+_FAR = 10.0
+# Of Newton's method: they leave an error of 1e-13 in probability.
+_STEPS = 3
+_SQRT_2_PI = math.sqrt(2 * math.pi)
 
 
-@functools.cache
-def _tables(dtype: str) -> _Tables:
-    """Layer i reaches from x = 0 to edge i+1, and lies under the curve up to edge i."""
-    height = math.exp(-_TAIL * _TAIL / 2)
-    area = _TAIL * height + math.sqrt(math.pi / 2) * math.erfc(_TAIL / math.sqrt(2))
-    edges = [area / height, _TAIL]  # the lowest layer is as wide as its area demands
-    while len(edges) < _LAYERS:
-        height += area / edges[-1]
-        edges.append(math.sqrt(-2 * math.log(height)))
-    x = np.array([0.0, *reversed(edges)])
-    size, mantissa = (32, 23) if dtype == "float32" else (64, 52)
-    width = (x[1:] / 2**mantissa).astype(dtype)
-    return _Tables(
-        size=size,
-        shift=size - mantissa,
-        width=np.concatenate([width, -width]),
-        inside=np.tile((x[:-1] / x[1:] * 2**mantissa).astype(f"int{size}"), 2),
-        heights=np.exp(-x * x / 2),
+def fill_normal(
+    bits: Bits, out: Any, mean: float, stddev: float, bound: float = math.inf
+) -> None:
+    """Fills a vector with independent mean + stddev * z, z from N(0, 1), |z| <= bound.
+
+    No word of float32 is rarer than 2^-32: there |z| stays below 6.4, in float64 below
+    9.2.
+
+    Args:
+        bits: the source of words.
+        out: a float32 or float64 vector.
+        mean: a number.
+        stddev: a number >= 0.
+        bound: a number > 0.
+    """
+    slopes = (_slopes(bound, 8 * out.itemsize) * stddev).astype(out.dtype)
+    scratch = np.empty(min(out.size, PART), np.intp)
+    left_over = []
+    for start, part, words in bits.signed(out):
+        layers = scratch[: part.size]
+        np.bitwise_and(words, _LAYERS - 1, out=layers, casting="unsafe")
+        # None is out of range, and "wrap" finds that out the fastest.
+        np.take(slopes, layers, out=part, mode="wrap")
+        np.multiply(words, part, out=part, dtype=part.dtype, casting="unsafe")
+        missing = np.flatnonzero(np.isnan(part))
+        left_over.append((start + missing, words[missing]))
+        if mean:
+            part += out.dtype.type(mean)
+    # All at once: there are few.
+    where, words = map(np.concatenate, zip(*left_over, strict=True))
+    if where.size:
+        out[where] = mean + stddev * _places(_boxes(bound), words)
+
+
+class _Boxes(NamedTuple):
+    """Boxes under exp(-z^2/2), from the lowest up; pieces, from the tail inwards."""
+
+    area: float  # of each box
+    width: Any  # of a box
+    inner: Any  # the z where a piece begins
+    outer: Any  # the z where it ends
+    floor: Any  # the height that it stands on, where boxes end
+    mass: Any  # its area
+    beyond: Any  # the area of all pieces farther out
+    constant: Any  # from the area of pieces to that with the floor, inwards to z = 0
+
+
+@functools.lru_cache(maxsize=16)
+def _boxes(bound: float) -> _Boxes:
+    from scipy import special
+
+    end = min(bound, _FAR)
+    area = math.sqrt(math.pi / 2) * math.erf(bound / math.sqrt(2)) / _LAYERS
+    widths, tops = [end], [0.0]
+    while len(widths) < _LAYERS and (width := _width(area, tops[-1], widths[-1], end)):
+        widths.append(width)
+        tops.append(tops[-1] + area / width)
+    floor = np.array(tops)
+    inner, outer = np.array([*widths[1:], 0.0]), np.array([end, *widths[1:]])
+    begin, stop = (special.ndtr(-z) * _SQRT_2_PI + floor * z for z in (inner, outer))
+    mass = begin - stop
+    beyond = np.cumsum(mass) - mass
+    return _Boxes(
+        area=area,
+        width=inner[:-1],
+        inner=inner,
+        outer=outer,
+        floor=floor,
+        mass=mass,
+        beyond=beyond,
+        constant=stop - beyond,
     )
 
 
-def standard_normal(bits: Bits, out: Any) -> None:
-    """Fills a float32 or float64 vector with independent draws from N(0, 1)."""
-    tables = _tables(out.dtype.name)
-    words = bits.words(out.size, tables.size)
-    # The lowest 9 bits choose the layer and the sign; the mantissa needs none of them.
-    layer = np.bitwise_and(words, 511, dtype=np.intp, casting="unsafe")
-    np.right_shift(words, tables.shift, out=words)
-    mantissa = words.view(tables.inside.dtype)
-    np.take(tables.width, layer, out=out, mode="clip")
-    np.multiply(mantissa, out, out=out, dtype=out.dtype, casting="unsafe")
-    limit = np.take(tables.inside, layer, mode="clip")
-    outside = np.flatnonzero(mantissa >= limit)
-    if outside.size:
-        out[outside] = _settle(bits, layer[outside] % _LAYERS, out[outside])
+def _width(area: float, bottom: float, width: float, end: float) -> float:
+    """The largest width, up to a given one, whose box fits above a height; 0 if none.
+
+    A box's height follows from its width, and how far the curve is there in turn bounds
+    the width: this goes back and forth until nothing changes.
+    """
+    while (top := bottom + area / width) < 1:
+        narrower = min(end, math.sqrt(-2 * math.log(top)))
+        if narrower >= width:
+            return width
+        width = narrower
+    return 0.0
 
 
-def _settle(bits: Bits, layer: Any, x: Any) -> Any:
-    """Keeps those points that lie under the curve, and draws the others by inversion.
+@functools.lru_cache(maxsize=32)
+def _slopes(bound: float, size: int) -> Any:
+    """By layer, the factor from a word of `size` bits to z; NaN for what has no box."""
+    width = _boxes(bound).width
+    slopes = np.full(_LAYERS, math.nan)
+    # A word keeps its layer in its last bits. The widest boxes come first and last, so
+    # that those bits do not shift the mean.
+    slopes[: width.size] = np.concatenate([width[::2], width[1::2][::-1]])
+    return slopes * 2.0 ** (1 - size)
 
-    Beyond the lowest layer's edge that is a draw from the tail, elsewhere a fresh one.
+
+def _places(boxes: _Boxes, words: Any) -> Any:
+    """Where words without a box lie in the pieces.
+
+    A word is an area, counted from the tail inwards: z is where the pieces beyond have
+    just that. Newton's method finds it, from where it were if they were triangles.
     """
     from scipy import special
 
-    heights = _tables(x.dtype.name).heights
-    bottom, top = heights[layer + 1], heights[layer]
-    height, fraction = bits.fractions(2 * x.size).reshape(2, -1)
-    tail = layer == _LAYERS - 1
-    above = bottom + height * (top - bottom) >= np.exp(-0.5 * x.astype(float) ** 2)
-    above |= tail
-    # 1 - fraction is never 0, which would be infinitely far out.
-    lower = (1 - fraction) * np.where(tail, special.ndtr(-_TAIL), 1.0)
-    redrawn = special.ndtri(lower[above])
-    x[above] = np.where(tail[above], np.copysign(redrawn, x[above]), redrawn)
-    return x
+    layer, place = words % _LAYERS, words // _LAYERS + 0.5
+    half = 2.0 ** (8 * words.itemsize - 1) / _LAYERS
+    area = (layer - boxes.width.size + np.abs(place) / half) * boxes.area
+    piece = np.searchsorted(boxes.beyond, area, side="right") - 1
+    inner, outer, floor = boxes.inner[piece], boxes.outer[piece], boxes.floor[piece]
+    share = (area - boxes.beyond[piece]) / boxes.mass[piece]
+    area += boxes.constant[piece]
+    triangle = outer - (outer - inner) * np.sqrt(share)
+    # Under the tail is no floor, and no need to search.
+    z = np.where(floor > 0, triangle, -special.ndtri(area / _SQRT_2_PI))
+    for _ in range(_STEPS):
+        height = np.exp(-0.5 * z * z) - floor
+        excess = special.ndtr(-z) * _SQRT_2_PI + floor * z - area
+        z += excess / np.maximum(height, 1e-9)
+    return np.copysign(np.clip(z, 0, outer), place)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_inits.records import Comparison, Run
+from keras_inits.records import Comparison, LogitMap, Run
 from keras_inits.report.extras import require
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ def boundaries_figure(comparison: Comparison) -> Figure:
     figure = _figure(3.8 * columns + 1.4, 4.3 * rows + 0.6)
     grid = figure.subplots(rows, columns, squeeze=False)
     panels = grid.ravel()
-    for axes, run in zip(panels, runs, strict=False):
-        filled = _boundary(axes, run, comparison)
+    maps = [(run, run.learned) for run in runs if run.learned is not None]
+    for axes, (run, learned) in zip(panels, maps, strict=False):
+        filled = _boundary(axes, run, learned, comparison)
     for axes in panels[len(runs) :]:
         axes.remove()
     bar = figure.colorbar(filled, ax=figure.axes, shrink=0.8, pad=0.02)
@@ -122,9 +123,7 @@ def norms_figure(comparison: Comparison) -> Figure:
     return figure
 
 
-def _boundary(axes: Any, run: Run, comparison: Comparison) -> Any:
-    learned = run.learned
-    assert learned is not None
+def _boundary(axes: Any, run: Run, learned: LogitMap, comparison: Comparison) -> Any:
     grid = learned.x, learned.y, learned.logit
     levels = [math.log(value / (1.0 - value)) for value in LEVELS]
     filled = axes.contourf(*grid, levels, colors=_fills(), extend="both")

@@ -1,9 +1,11 @@
 """Matrices are orthogonal to rounding, and spread over all orthogonal ones alike."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import threadpoolctl
 from scipy import stats
 
 from keras_inits.initializers import laws
@@ -146,3 +148,44 @@ def test_tall_and_wide_matrices_are_uniform_too(rows, columns):
         entry = vectors[:, place]
         assert stats.kstest(entry**2, law.cdf).pvalue > 1e-5
         assert abs(np.mean(entry > 0) - 0.5) < 5 * 0.5 / math.sqrt(COUNT)
+
+
+def blas_threads():
+    pools = threadpoolctl.threadpool_info()
+    return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+
+def seen_while_drawing(size):
+    """The threads that products may take, during one draw."""
+    seen = []
+
+    def normals(panel, shape):
+        seen.extend(blas_threads())
+        return np.random.default_rng(panel).standard_normal(shape)
+
+    haar(size, size, normals, 1.0, np.float64)
+    return set(seen)
+
+
+def test_small_matrices_leave_the_other_threads_alone():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        assert seen_while_drawing(512) <= {1}
+        assert seen_while_drawing(513) <= {2}
+        assert set(blas_threads()) <= {2}
+
+
+def test_threads_come_back_after_an_error():
+    def normals(panel, shape):
+        raise ArithmeticError("no numbers")
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        with pytest.raises(ArithmeticError, match="no numbers"):
+            haar(8, 8, normals, 1.0, np.float64)
+        assert set(blas_threads()) <= {2}
+
+
+def test_threads_come_back_where_draws_overlap():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(draw_matrix, [40] * 80, [40] * 80))
+        assert set(blas_threads()) <= {2}

@@ -14,10 +14,15 @@ INF = math.inf
 LAWS = {
     "normal": (laws.Normal(3.0, 0.1), stats.norm(3, 0.1)),
     "uniform": (laws.Uniform(-2.0, 5.0), stats.uniform(-2, 7)),
+    "uniform about zero": (laws.Uniform(-0.3, 0.3), stats.uniform(-0.3, 0.6)),
     "truncated at 2": (laws.TruncatedNormal(1.0, 3.0), stats.truncnorm(-2, 2, 1, 3)),
     "truncated at 3": (
         laws.TruncatedNormal(0.0, 1.0, -3.0, 3.0),
         stats.truncnorm(-3, 3),
+    ),
+    "truncated narrowly": (
+        laws.TruncatedNormal(-4.0, 1.0, -0.01, 0.01),
+        stats.truncnorm(-0.01, 0.01, -4),
     ),
     "not truncated": (laws.TruncatedNormal(0.0, 1.0, -INF, INF), stats.norm()),
     "one side, rejected": (
@@ -78,6 +83,39 @@ def test_upper_end_of_a_uniform_law_is_never_drawn(dtype):
     high = float(np.nextafter(np.dtype(dtype).type(1), np.dtype(dtype).type(2)))
     values = draw(laws.Uniform(1.0, high), (100_000,), dtype)
     assert set(np.unique(values)) == {1.0}
+
+
+class Extremes:
+    """A source that gives the least words, the middle ones and the largest."""
+
+    def signed(self, out):
+        limits = np.iinfo(f"i{out.itemsize}")
+        words = np.array([limits.min, -1, 0, 1, limits.max])
+        yield 0, out, words.astype(limits.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("high", [0.05, 1.0, 3.3])
+@pytest.mark.parametrize("low", [-3.3, -1.0, -0.05, 0.0, 1e-3])
+def test_uniform_law_reaches_its_ends_and_no_further(low, high, dtype):
+    out = np.empty(5, dtype)
+    laws.Uniform(low, high).fill(Extremes(), out)
+    low, high = out.dtype.type(low), out.dtype.type(high)
+    step = float(np.finfo(dtype).eps * (high - low))
+    assert (np.diff(out) >= 0).all()
+    assert low <= out[0] <= low + step
+    assert high - step <= out[-1] < high
+    assert out[2] == pytest.approx((low + high) / 2, abs=step)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bounds", [(-1, 2), (-INF, 1), (3, INF), (-2, 2), (-INF, INF)])
+def test_truncated_normal_of_extreme_words_is_finite_and_in_bounds(bounds, dtype):
+    out = np.empty(5, dtype)
+    laws.TruncatedNormal(0.0, 1.0, *bounds).fill(Extremes(), out)
+    assert np.isfinite(out).all()
+    assert out.min() >= bounds[0]
+    assert out.max() <= bounds[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

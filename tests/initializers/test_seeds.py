@@ -78,9 +78,9 @@ def test_generator_starts_the_same_sequence_from_the_same_seed():
 @pytest.mark.parametrize(
     ("seed", "expected"),
     [
-        (3, "945fc657c33fd8c7"),
-        (2**31 - 1, "1e88d3d5de9f72a7"),
-        (123456789, "3253bfd89b7d1965"),
+        (3, "72ecedda25e9f461"),
+        (2**31 - 1, "75fe3b3df8b04bec"),
+        (123456789, "098e7360b1cb397d"),
     ],
 )
 def test_generator_gives_the_pinned_bits(seed, expected):
@@ -191,13 +191,13 @@ def test_global_seed_makes_the_model_reproducible(make):
 
 # Kernel and bias of both dense layers, then the LSTM's three weights.
 MODEL = [
-    "450be479367c10ec",
+    "c23f509510ec45c6",
     "66687aadf862bd77",
-    "f3b4a5218847147f",
+    "4f8251e887f087a3",
     "66687aadf862bd77",
-    "97f34236988d0cf5",
-    "5d3b2f73c437bb75",
-    "1279b05acff2408f",
+    "8a774e0b856a5576",
+    "6da3d607897031f7",
+    "535978b939bd7d46",
 ]
 
 

@@ -133,7 +133,7 @@ for name, spec in {"rows": ("model", None), "columns": (None, "model")}.items():
     results[f"memory by {name}"] = {
         "peak": peak, "shard": 4 * large[0] * large[1] // 4,
         # To draw what is cut along an inner axis takes index arrays of a block.
-        "scratch": 2**20 if name == "rows" else 80 * stream.BLOCK,
+        "scratch": 2**20 if name == "rows" else 80 * 2**16,
     }
 print(json.dumps(results))
 """

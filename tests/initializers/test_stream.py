@@ -2,43 +2,84 @@
 
 import itertools
 import math
+import threading
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import keras_inits as ki
-from keras_inits.initializers import laws
+from keras_inits.initializers import laws, stream
 from keras_inits.initializers.seeds import fold
-from keras_inits.initializers.stream import BLOCK, Stream, empty
+from keras_inits.initializers.stream import empty, precision_of
 from tests.initializers.tools import draw, values_of
 
 LAWS = {
     "normal": laws.Normal(0.0, 1.0),
     "uniform": laws.Uniform(-1.0, 1.0),
     "truncated": laws.TruncatedNormal(0.0, 1.0),
+    "one side": laws.TruncatedNormal(0.0, 1.0, -1.0, math.inf),
     "tail": laws.TruncatedNormal(0.0, 1.0, 5.0, 6.0),
 }
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 DTYPES = ["float32", "float64", "float16"]
-
-
-def test_block_is_part_of_the_contract():
-    assert BLOCK == 2**16
+# As many float32 values as one generator gives the words of.
+BLOCK = 2**16
 
 
 @every_law
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("threads", [2, 3, 7])
-def test_values_do_not_depend_on_the_number_of_threads(law, dtype, threads):
-    shape = (14, BLOCK - 5)
+def test_values_do_not_depend_on_the_number_of_threads(
+    law, dtype, threads, monkeypatch
+):
+    monkeypatch.setattr(stream, "_WORTH", BLOCK)
+    shape = (25, BLOCK - 5)
     alone = draw(law, shape, dtype, threads=1)
     together = draw(law, shape, dtype, threads=threads)
     np.testing.assert_array_equal(alone, together)
 
 
-def test_stream_uses_several_threads_where_there_are_many_blocks():
-    assert Stream((1, 0), 7)._threads_for(100) == 7
+class Meeting:
+    """A law that draws nothing until so many threads draw at once."""
+
+    def __init__(self, threads):
+        self.barrier = threading.Barrier(threads, timeout=60)
+
+    def fill(self, bits, out):
+        self.barrier.wait()
+        out[:] = 1
+
+
+def test_large_tensor_is_drawn_by_all_threads_at_once():
+    assert (draw(Meeting(3), (3, 16 * BLOCK), "float32", threads=3) == 1).all()
+
+
+def test_small_tensor_is_drawn_by_its_caller_alone():
+    class Caller:
+        def fill(self, bits, out):
+            out[:] = threading.get_ident()
+
+    values = draw(Caller(), (BLOCK,), "float64", threads=8)
+    assert set(values) == {float(threading.get_ident())}
+
+
+def test_error_in_a_thread_is_raised():
+    class Broken:
+        def fill(self, bits, out):
+            raise ArithmeticError("broken")
+
+    for threads in (1, 3):
+        with pytest.raises(ArithmeticError, match="broken"):
+            draw(Broken(), (48, BLOCK), threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"),
+    [("float64", "float64"), ("float32", "float32"), ("float16", "float32")],
+)
+def test_precision_is_double_for_double_alone(dtype, precision):
+    assert precision_of(np.dtype(dtype)) == np.dtype(precision)
 
 
 SHAPE = (5, 300, 7, 64)  # 10.25 blocks
