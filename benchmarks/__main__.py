@@ -8,7 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import draws, imports, machine, memory, orthogonal, structured
+from benchmarks import (
+    diagnose,
+    draws,
+    evidence,
+    imports,
+    machine,
+    memory,
+    monitor_logs,
+    orthogonal,
+    structured,
+    trainability,
+)
 from benchmarks.settings import QUICK, Settings
 
 # To add a benchmark: a module with `measure` and `tables`, and its line here.
@@ -17,7 +28,11 @@ BENCHMARKS: dict[str, ModuleType] = {
     "orthogonal": orthogonal,
     "structured": structured,
     "memory": memory,
+    "monitor_logs": monitor_logs,
     "imports": imports,
+    "diagnose": diagnose,
+    "evidence": evidence,
+    "trainability": trainability,
 }
 
 

@@ -7,6 +7,7 @@ to be good, so that `--help` and a typing error answer at once.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_demo(commands)
+    _add_diagnose(commands)
     return parser
 
 
@@ -103,6 +105,50 @@ def _add_demo(commands: Any) -> None:
         "(default: runs/demo-DATE-TIME)",
     )
     demo.set_defaults(command=_demo, fail=demo.error)
+
+
+def _add_diagnose(commands: Any) -> None:
+    about = (
+        "Say whether a saved model will train: one forward and one backward pass over "
+        "a batch, a table of its layers, what is wrong, why, and what cures it. The "
+        "exit status is 1 where a finding is severe."
+    )
+    diagnose = commands.add_parser(
+        "diagnose", help="the check before training", description=about
+    )
+    diagnose.add_argument(
+        "model", type=Path, metavar="MODEL", help="a model saved by Keras, as .keras"
+    )
+    diagnose.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help=".npz with the inputs, under `x` or the names of the model's inputs, or "
+        ".npy (default: standard normal inputs)",
+    )
+    diagnose.add_argument(
+        "--labels",
+        metavar="KEY",
+        help="the name of the labels in the .npz (default: none, outputs are weighed "
+        "at random)",
+    )
+    diagnose.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="a loss of Keras, as mse (default: the one the model was compiled with)",
+    )
+    diagnose.add_argument(
+        "--samples",
+        type=_whole_number(1),
+        default=128,
+        metavar="N",
+        help="the size of the batch: the first N of the data (default: %(default)s)",
+    )
+    for name, what in (("json", "numbers"), ("html", "page"), ("plot", "figure")):
+        diagnose.add_argument(
+            f"--{name}", type=Path, metavar="FILE", help=f"write the {what} there, too"
+        )
+    diagnose.set_defaults(command=_diagnose, fail=diagnose.error)
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -206,3 +252,84 @@ def _show(result: Comparison, folder: Path, console: Any) -> None:
     lines += [f"  {opener} {shlex.quote(str(path))}" for path in figures]
     lines += [f"  tensorboard --logdir {shlex.quote(str(written[-1]))}"]
     console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
+
+
+def _diagnose(args: argparse.Namespace) -> int:
+    if not args.model.exists():
+        args.fail(f"there is no such model. Received: {str(args.model)!r}")
+    if args.labels is not None and args.data is None:
+        args.fail(f"--labels names an array of --data. Received: {args.labels!r} alone")
+    console = require("rich.console").Console()
+    with console.status("Loading Keras ..."), without_chatter():
+        import keras
+
+        from keras_inits.data_driven import diagnose
+        from keras_inits.report.diagnosis import diagnosis_table
+    try:
+        with console.status("Loading the model ..."), without_chatter():
+            model = keras.saving.load_model(args.model)
+        x, y, words = _batch(args, model)
+        with console.status("One forward and one backward pass ..."), without_chatter():
+            diagnosis = diagnose(model, x, y, loss=args.loss)
+    except (ValueError, TypeError, OSError) as error:
+        args.fail(str(error))
+    if words:
+        console.print(f"No data given: {words}.", highlight=False)
+    console.print(diagnosis_table(diagnosis, console.width))
+    _write(args, diagnosis)
+    return 1 if diagnosis.severe else 0
+
+
+def _batch(args: argparse.Namespace, model: Any) -> tuple[Any, Any, str]:
+    """Inputs, labels if any, and what the inputs are where no data were given."""
+    if args.data is None:
+        from keras_inits.data_driven.samples import random_inputs
+
+        x, words = random_inputs(model, args.samples)
+        return x, None, words
+    import numpy as np
+
+    loaded = np.load(args.data)
+    if isinstance(loaded, np.ndarray):
+        if args.labels is not None:
+            raise ValueError(
+                "--labels needs names, which a .npz has. Received: "
+                f"--data {str(args.data)!r}"
+            )
+        return loaded[: args.samples], None, ""
+    arrays = {name: loaded[name][: args.samples] for name in loaded.files}
+    labels = None
+    if args.labels is not None:
+        if args.labels not in arrays:
+            raise ValueError(
+                f"--labels must name an array of the data. Received: {args.labels!r}. "
+                f"There are {', '.join(map(repr, arrays))}"
+            )
+        labels = arrays.pop(args.labels)
+    return _inputs(model, arrays), labels, ""
+
+
+def _inputs(model: Any, arrays: dict[str, Any]) -> Any:
+    """The array called x, the only one, or those called as the model's inputs."""
+    names = [tensor.name for tensor in getattr(model, "inputs", None) or []]
+    if len(names) > 1 and set(names) <= set(arrays):
+        return [arrays[name] for name in names]
+    if "x" in arrays:
+        return arrays["x"]
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    raise ValueError(
+        f"The data must hold an array `x`, or one for each input: {names or ['x']}. "
+        f"Received: {', '.join(map(repr, arrays))}. Name the labels by --labels"
+    )
+
+
+def _write(args: argparse.Namespace, diagnosis: Any) -> None:
+    if args.json is not None:
+        text = json.dumps(diagnosis.to_dict(), indent=1, default=float)
+        args.json.write_text(text, "utf-8")
+    if args.html is not None:
+        page = '<!doctype html><meta charset="utf-8">'
+        args.html.write_text(page + diagnosis._repr_html_(), "utf-8")
+    if args.plot is not None:
+        diagnosis.plot().savefig(args.plot, dpi=150)
