@@ -155,8 +155,8 @@ def tables(measured: list[dict[str, Any]]) -> list[Table]:
     note = (
         "Seconds, and the rise of the process's peak memory, each in a fresh process. "
         "The first call of either compiles. Later steps run compiled; the check is "
-        "not compiled, for it runs once. The goal holds the check's first call against "
-        "a first step, and memory against memory."
+        "not compiled, for it runs once. The goal holds a later check against a later "
+        "step, and memory against memory."
     )
     return [
         Table(
@@ -183,7 +183,7 @@ def _row(cell: dict[str, Any]) -> list[str]:
         show(step["later"]),
         show(check["later"]),
         show(later),
-        verdict(min(first, later), GOAL_TIME),
+        verdict(later, GOAL_TIME),
         show(step["memory"] / 2**20),
         show(check["memory"] / 2**20),
         show(size),

@@ -1,4 +1,4 @@
-"""The edge of chaos, against chi_1 by finite differences and deep networks in NumPy."""
+"""The edge of chaos: published numbers, finite differences, deep networks in NumPy."""
 
 import json
 import math
@@ -9,6 +9,7 @@ import pytest
 from scipy import integrate, stats
 
 import keras_inits as ki
+from keras_inits import theory
 from keras_inits.initializers.critical import Critical, critical_variances
 from tests.initializers.tools import values_of
 
@@ -113,19 +114,109 @@ def test_scheme_comes_back_with_its_values(activation):
     )
 
 
+# bias variance, weight variance of the line of tanh (Schoenholz et al., 2017).
 @pytest.mark.parametrize(
-    "activation",
-    ["tanh", "gelu", "softplus", "relu6", "hard_shrink", "exponential", np.sin],
+    ("biases", "weights"), [(0.001, 1.18919), (0.05, 1.760955), (0.3, 2.505127)]
 )
-def test_other_activations_need_the_solver(activation):
-    with pytest.raises(
-        ValueError, match=r"solver of the fixed point, .* Received: .*VarianceScaling"
-    ):
+def test_line_of_tanh_is_the_published_one(biases, weights):
+    found = critical_variances("tanh", bias_variance=biases)
+    assert found == pytest.approx((weights, biases), abs=6e-6)
+
+
+def test_variance_chooses_the_point():
+    assert critical_variances("tanh", 0.570048) == pytest.approx(
+        (1.760955, 0.05), abs=1e-6
+    )
+    assert critical_variances("tanh") == critical_variances("tanh", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "published"),
+    [("silu", (1.98800468, 0.55514317)), ("gelu", (1.98305826, 0.17292239))],
+)
+def test_gated_units_get_their_half_stable_point(activation, published):
+    # Roberts, Yaida & Hanin (2021), arXiv:2106.10165.
+    assert critical_variances(activation) == pytest.approx(published, abs=1e-7)
+
+
+@pytest.mark.backend
+def test_functions_of_keras_have_the_point_of_their_names():
+    by_name = critical_variances("tanh", bias_variance=0.05)
+    assert critical_variances(keras.activations.tanh, bias_variance=0.05) == by_name
+    through = critical_variances(lambda x: keras.ops.tanh(x), bias_variance=0.05)
+    assert through == pytest.approx(by_name, rel=1e-5)
+
+
+@pytest.mark.backend
+def test_kernel_and_bias_of_tanh_have_their_variances():
+    scheme = {"activation": "tanh", "bias_variance": 0.05}
+    kernel = values_of(Critical(**scheme, seed=1), (400, 500)).astype(float)
+    assert kernel.var() == pytest.approx(1.760955 / 400, rel=0.02)
+    bias = values_of(Critical(**scheme, part="bias", seed=1), (100_000,))
+    assert bias.astype(float).var() == pytest.approx(0.05, rel=0.03)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "elu", "gelu"])
+def test_signals_and_gradients_hold_through_a_deep_network(activation):
+    width, depth, rng = 500, 40, np.random.default_rng(4)
+    function = theory.activation(activation)
+    variance = theory.edge_of_chaos(activation).variance
+    x = rng.normal(size=width) * math.sqrt(variance)
+    tangent = rng.normal(size=width)
+    start = np.linalg.norm(tangent)
+    for layer in range(depth):
+        kernel = values_of(Critical(activation, seed=layer), (width, width))
+        bias = values_of(Critical(activation, part="bias", seed=layer), (width,))
+        steep = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
+        tangent = kernel.T.astype(float) @ (steep * tangent)
+        x = kernel.T.astype(float) @ function(x) + bias
+    assert 0.6 < np.mean(x**2) / variance < 1.6
+    # Its ln spreads by about the root of 5 depth / width.
+    assert abs(2 * math.log(np.linalg.norm(tangent) / start)) < 4 * math.sqrt(
+        5 * depth / width
+    )
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("part", ["kernel", "bias"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"activation": "tanh", "variance": 2.0},
+        {"activation": "tanh", "bias_variance": 0.05},
+        {"activation": np.sin},
+        {"activation": 1.3, "bias_variance": 0.2},
+    ],
+    ids=["variance", "bias variance", "function", "number"],
+)
+def test_points_of_the_line_come_back_with_their_values(arguments, part):
+    scheme = Critical(**arguments, part=part, seed=3)
+    text = json.dumps(keras.saving.serialize_keras_object(scheme))
+    again = keras.saving.deserialize_keras_object(json.loads(text))
+    np.testing.assert_allclose(
+        values_of(again, (40,)), values_of(scheme, (40,)), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("activation", ["softplus", "exponential", "squareplus"])
+def test_activations_without_a_critical_point_are_refused(activation):
+    with pytest.raises(ValueError, match=r"no critical point, .* Received: activation"):
         Critical(activation)
 
 
+def test_jumps_are_refused():
+    with pytest.raises(ValueError, match="An activation that jumps has no slope there"):
+        Critical("hard_shrink")
+
+
+def test_number_leaves_no_variance_to_choose():
+    message = r"leaves no variance to choose\. Received: activation=1\.3, variance=1\.0"
+    with pytest.raises(ValueError, match=message):
+        Critical(1.3, variance=1.0)
+
+
 def test_activation_that_is_0_has_no_critical_variance():
-    with pytest.raises(ValueError, match="0 everywhere has no gain"):
+    with pytest.raises(ValueError, match=r"has no (gain|critical)"):
         Critical(np.zeros_like)
 
 
@@ -135,6 +226,10 @@ def test_activation_that_is_0_has_no_critical_variance():
         ({"activation": "nope"}, "Unknown activation. Received: 'nope'"),
         ({"activation": -1.0}, "`activation` must be positive"),
         ({"part": "weights"}, "Invalid `part` argument: 'weights'"),
+        ({"variance": -1.0}, "`variance` must be positive"),
+        ({"bias_variance": -1.0}, "`bias_variance` must be a finite number >= 0"),
+        ({"variance": 1.0, "bias_variance": 0.1}, "fixes the other"),
+        ({"activation": "sigmoid", "variance": 1.0}, "the biases' would be -5.5"),
     ],
 )
 def test_critical_refuses_unknown_values(arguments, message):

@@ -79,3 +79,59 @@ def test_unknown_name_has_no_gain():
 def test_gain_is_a_python_float():
     assert type(gain("tanh")) is float
     assert type(gain(lambda z: z.astype("float32"))) is float
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "linear"])
+def test_homogeneous_ones_have_one_gain_in_both_directions(name):
+    assert gain(name, "backward") == pytest.approx(gain(name), rel=1e-9)
+    assert gain(name, "both") == pytest.approx(gain(name), rel=1e-9)
+
+
+def test_backward_gain_of_sine_is_the_closed_form():
+    # E cos^2 z = (1 + exp(-2)) / 2, and that of the sine adds up to 1 with it.
+    expected = math.sqrt(2 / (1 + math.exp(-2)))
+    assert gain(np.sin, "backward") == pytest.approx(expected, rel=1e-9)
+    assert gain(np.sin, "both") == pytest.approx(math.sqrt(2), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "softplus"])
+def test_backward_gain_is_that_of_a_sample(name):
+    z = np.random.default_rng(1).normal(size=1_000_000)
+    slopes = (activation(name)(z + 1e-6) - activation(name)(z - 1e-6)) / 2e-6
+    squares = slopes**2
+    error = squares.std() / squares.mean() / 1000
+    measured = gain(name, "backward") ** 2 * squares.mean()
+    assert measured == pytest.approx(1, abs=5 * error + 1e-6)
+
+
+def test_default_preserves_the_signal():
+    assert gain("tanh", preserve="forward") == gain("tanh")
+
+
+# The weights that a seed gives depend on each bit of these.
+PINNED = {
+    "elu": "0x1.3ec550da8a90fp+0",
+    "gelu": "0x1.889573745fdc0p+0",
+    "hard_shrink": "0x1.040b3adb011acp+0",
+    "hard_tanh": "0x1.645c7b022031fp+0",
+    "relu": "0x1.6a09e667f055ap+0",
+    "tanh": "0x1.97b088475a873p+0",
+}
+
+
+@pytest.mark.parametrize(("name", "bits"), PINNED.items())
+def test_bits_of_a_gain_never_change(name, bits):
+    assert gain(name).hex() == bits
+
+
+def test_unknown_direction_is_refused():
+    message = r"`preserve` must be one of 'forward', .* Received: preserve='sideways'"
+    with pytest.raises(ValueError, match=message):
+        gain("tanh", "sideways")
+
+
+def test_jumps_and_constants_have_no_backward_gain():
+    with pytest.raises(ValueError, match="An activation that jumps has no slope"):
+        gain("hard_shrink", "backward")
+    with pytest.raises(ValueError, match=r"that is constant has no gain\. Received"):
+        gain(lambda z: np.ones_like(z), "backward")
