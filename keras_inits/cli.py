@@ -297,7 +297,8 @@ def _batch(args: argparse.Namespace, model: Any) -> tuple[Any, Any, str]:
                 f"--data {str(args.data)!r}"
             )
         return loaded[: args.samples], None, ""
-    arrays = {name: loaded[name][: args.samples] for name in loaded.files}
+    with loaded:
+        arrays = {name: loaded[name][: args.samples] for name in loaded.files}
     labels = None
     if args.labels is not None:
         if args.labels not in arrays:

@@ -43,6 +43,7 @@ def remake_kernel(seen: Examined, path: str, kernel: Kernel, **changes: str) -> 
     """The layer anew, with one of its weights by the scheme for its activation."""
     signal = seen.signal(path)
     activation = None if signal is None else signal.activation
+    activation = changes.get("activation", activation or "").strip('"') or None
     scheme = cures.initializer_for(kernel, activation)
     argument = argument_for(kernel.layer, kernel.name)
     arguments = {argument: scheme, **changes}

@@ -171,3 +171,13 @@ def test_layers_of_other_makers_are_drawn_anew_in_place():
     assert finding.kind == "symmetry"
     run(finding.cure, model=model)
     assert diagnose(model, X).findings == ()
+
+
+@pytest.mark.backend
+def test_where_no_weights_keep_the_gradient_the_activation_is_changed():
+    model = dense_chain(20, "glorot_normal", "sigmoid")
+    found = [f for f in diagnose(model, X).findings if f.kind == "vanishing"]
+    fresh = [run(found[0].cure)[0] for _ in range(20)]
+    assert fresh[0].activation is keras.activations.relu
+    healthy = keras.Sequential([keras.Input((64,)), *fresh, layers.Dense(10)])
+    assert diagnose(healthy, X).findings == ()
