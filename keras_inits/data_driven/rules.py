@@ -46,12 +46,12 @@ def _rule(
 _DECADES = (
     "ReLU layers with Xavier's variance lose a factor 0.71 each: networks of 22 such "
     "layers were found to train, of 30 to stall at chance. From fifth to fifth they "
-    "lose 2.6 and 3.6 decades. tanh layers at weight variance 1 lose as much of the "
+    "lose about 2.6 and 3.6 decades. tanh layers at weight variance 1 lose as much of the "
     "gradient: 30 layers (1.5 decades) learn slowly, 60 (2.9 decades) not at all."
 )
 _DECADES_FROM = (
     "He et al., 2015, arXiv:1502.01852, section 2.2; Schoenholz et al., 2017, "
-    "arXiv:1611.01232, figure 5; both repeated with this library"
+    "arXiv:1611.01232, figure 5"
 )
 
 #: Every rule by name. "Decades" are powers of ten.
