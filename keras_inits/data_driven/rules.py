@@ -46,8 +46,8 @@ def _rule(
 _DECADES = (
     "ReLU layers with Xavier's variance lose a factor 0.71 each: networks of 22 such "
     "layers were found to train, of 30 to stall at chance. From fifth to fifth they "
-    "lose about 2.6 and 3.6 decades. tanh layers at weight variance 1 lose as much of the "
-    "gradient: 30 layers (1.5 decades) learn slowly, 60 (2.9 decades) not at all."
+    "lose about 2.6 and 3.6 decades. tanh layers at weight variance 1 lose as much of "
+    "the gradient: 30 layers (1.5 decades) learn slowly, 60 (2.9 decades) not at all."
 )
 _DECADES_FROM = (
     "He et al., 2015, arXiv:1502.01852, section 2.2; Schoenholz et al., 2017, "
