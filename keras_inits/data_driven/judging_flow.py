@@ -141,10 +141,9 @@ def disconnected(seen: Examined) -> _Found:
     """Trainable layers that the loss does not depend on."""
     trainable = [path for path in seen.layers if seen.weights(path)]
     cut = [path for path in trainable if _is_cut(seen, path)]
-    if not cut:
+    severity = RULES["disconnected"].severity(len(cut) / max(len(trainable), 1))
+    if not cut or severity is None:
         return
-    severity = RULES["disconnected"].severity(len(cut) / len(trainable))
-    assert severity is not None
     for path in cut:
         called = seen.signal(path) is not None
         yield Finding(

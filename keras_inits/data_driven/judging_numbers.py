@@ -40,7 +40,7 @@ def non_finite(seen: Examined) -> _Found:
                 return
     for signal in seen.signals:
         if signal.output is not None and signal.output.nonfinite:
-            yield _non_finite_output(seen, signal)
+            yield _non_finite_output(seen, signal, signal.output.nonfinite)
             return
     if not math.isfinite(seen.loss):
         yield Finding(
@@ -81,10 +81,8 @@ def _non_finite_weight(path: str, kernel: Kernel) -> Finding:
     )
 
 
-def _non_finite_output(seen: Examined, signal: Signal) -> Finding:
-    output, taken = signal.output, signal.input
-    assert output is not None
-    largest = 0.0 if taken is None else taken.largest
+def _non_finite_output(seen: Examined, signal: Signal, entries: int) -> Finding:
+    largest = 0.0 if signal.input is None else signal.input.largest
     dtype = str(signal.layer.compute_dtype)
     return Finding(
         "non-finite",
@@ -92,7 +90,7 @@ def _non_finite_output(seen: Examined, signal: Signal) -> Finding:
         signal.path,
         {
             "where": "output",
-            "entries": output.nonfinite,
+            "entries": entries,
             "largest input": largest,
             "dtype": dtype,
         },

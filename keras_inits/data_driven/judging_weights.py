@@ -17,6 +17,7 @@ from keras_inits.records import Finding
 __all__ = ["fan", "identical", "symmetry"]
 
 _Found = Iterator[Finding]
+_Pair = tuple[float, float]
 
 
 def fan(seen: Examined) -> _Found:
@@ -26,20 +27,23 @@ def fan(seen: Examined) -> _Found:
         for kernel in kernels:
             if not kernel.trainable or (signal is not None and signal.normalized):
                 continue
-            ratio = _fan_ratio(kernel)
+            if kernel.assumed is None or kernel.fans is None:
+                continue
+            fans = kernel.assumed, kernel.fans
+            ratio = _fan_ratio(kernel, *fans)
             if ratio is None:
                 continue
             severity = RULES["fan"].severity(max(ratio, 1 / ratio))
             if severity is not None:
-                yield _fan_finding(seen, path, kernel, ratio, severity)
+                yield _fan_finding(seen, path, kernel, fans, ratio, severity)
 
 
-def _fan_ratio(kernel: Kernel) -> float | None:
+def _fan_ratio(kernel: Kernel, assumed: _Pair, true: _Pair) -> float | None:
     """The weights' spread over what the scheme gives with the true fans."""
-    if kernel.assumed is None or kernel.fans is None or kernel.assumed == kernel.fans:
+    if assumed == true:
         return None
-    drawn = kernel.drawn_std(kernel.assumed)
-    meant = kernel.drawn_std(kernel.fans)
+    drawn = kernel.drawn_std(assumed)
+    meant = kernel.drawn_std(true)
     if not drawn or not meant or not math.isfinite(kernel.std):
         return None
     noise = 6.0 / math.sqrt(2.0 * math.prod(kernel.shape))
@@ -49,10 +53,14 @@ def _fan_ratio(kernel: Kernel) -> float | None:
 
 
 def _fan_finding(
-    seen: Examined, path: str, kernel: Kernel, ratio: float, severity: str
+    seen: Examined,
+    path: str,
+    kernel: Kernel,
+    fans: tuple[_Pair, _Pair],
+    ratio: float,
+    severity: str,
 ) -> Finding:
-    assert kernel.assumed is not None
-    assert kernel.fans is not None
+    assumed, true = fans
     kind = type(kernel.layer).__name__
     scheme = type(kernel.initializer).__name__
     size = f"{1 / ratio:.2g} times too small" if ratio < 1 else f"{ratio:.2g} times"
@@ -63,10 +71,10 @@ def _fan_finding(
         path,
         {
             "weight": kernel.name,
-            "fans assumed": list(kernel.assumed),
-            "fans": list(kernel.fans),
+            "fans assumed": list(assumed),
+            "fans": list(true),
             "std": kernel.std,
-            "std with true fans": kernel.drawn_std(kernel.fans),
+            "std with true fans": kernel.drawn_std(true),
         },
         f"{scheme} takes the fans of {kind}'s {kernel.name} for another layer's: its "
         f"weights are {size}.",

@@ -155,9 +155,10 @@ class NormMonitor(keras.callbacks.Callback):
                 self._pronounce(session.look())
         first, count = self._next, self._model.steps_per_execution
         self._next = first + count
-        if self.every.any_due(first, first + count - 1, self._epoch):
-            steps = range(first, first + count)
-            self._arm([self.every.due(step, self._epoch) for step in steps])
+        steps = range(first, first + count)
+        due = [self.every.due(step, self._epoch) for step in steps]
+        if any(due):
+            self._arm(due)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Brings everything up to date, and looks at what only a pause shows."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import keras
 
+from keras_inits.data_driven.signals import measure_outputs
 from keras_inits.monitor.aggregate import grouping, totals
 from keras_inits.monitor.layout import WatchedWeights, training_facts
-from keras_inits.monitor.outputs import Outputs
 from keras_inits.monitor.readings import Reader
 from keras_inits.monitor.recorder import NormMonitorWarning, Recorder
 from keras_inits.monitor.rims import rim
@@ -93,10 +93,6 @@ class Session:
     @functools.cached_property
     def _structure(self) -> Structure:
         return Structure(self._watched.kernels())
-
-    @functools.cached_property
-    def _outputs(self) -> Outputs:
-        return Outputs(self.model, self._settings.batch)
 
     def _watches(self, variable: Any) -> bool:
         return self._watched.watches(variable)
@@ -204,7 +200,7 @@ class Session:
             return [], {}
         found = self.look()
         if self._settings.batch is not None:
-            outputs = self._carefully(self._outputs.measured)
+            outputs = self._carefully(measure_outputs, self.model, self._settings.batch)
             if outputs:
                 self._recorder.tell("write_outputs", self.steps, outputs)
                 found += self._judged("see_outputs", self.steps, outputs)
