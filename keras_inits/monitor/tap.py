@@ -17,7 +17,6 @@ from typing import Any
 import keras
 
 from keras_inits.monitor.rims import rim
-from keras_inits.monitor.rims.packing import Packed
 
 __all__ = [
     "MEASURES",
@@ -194,7 +193,7 @@ class _Step:
         self._scale = self._loss_scale(optimizer)
         # Read before the optimizer changes it.
         self._iteration = self._kept_scalar(iterations_of(optimizer))
-        self._packs: dict[str, Packed] = {}
+        self._packs: dict[str, Any] = {}
         self._rows: dict[str, Any] = {}
         self._applies: Any = None
         if self.variables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -53,6 +54,9 @@ TAP_POINT = "stateless_apply"
 # range has lost nothing that counts.
 _LEAST_SAFE_NORM = 1e-15
 
+# Up to so many entries, copying a tensor is cheaper than an operation of its own.
+_SMALL = 1 << 16
+
 
 def current(variable: Any, state: Any = None) -> Any:
     """The value of a variable; `state` maps ids of variables to values in a step."""
@@ -71,11 +75,7 @@ def packed(tensors: list[Any], keep: bool = False) -> Packed:
     wide = any(x.dtype == jnp.float64 for x in tensors)
     kind = jnp.float64 if wide else jnp.float32
 
-    def stack(some: list[Any]) -> Any:
-        joined = some[0][None] if len(some) == 1 else jnp.stack(some)
-        return jnp.asarray(joined, kind)
-
-    return pack(tensors, stack)
+    return pack([jnp.asarray(x, kind) for x in tensors], jnp.stack, _SMALL)
 
 
 def dense(gradient: Any, compiled: bool) -> Any:
@@ -104,54 +104,75 @@ def norms(several: list[Packed]) -> list[Any]:
     Returns:
         A vector for each, with an entry a tensor.
     """
-    plain = [_joined([_norm(x) for x in pack.stacks], pack) for pack in several]
+    plain = [_joined(p, _norm, _norms) for p in several]
 
-    def scaled(stacks: list[tuple[Any, ...]]) -> list[Any]:
-        pairs = zip(stacks, several, strict=True)
-        return [_joined([_scaled_norm(x) for x in some], pack) for some, pack in pairs]
+    def scaled(parts: list[tuple[Any, ...]]) -> list[Any]:
+        same = [p.like(some) for p, some in zip(several, parts, strict=True)]
+        return [_joined(p, _scaled_norm, _scaled_norms) for p in same]
 
     together = jnp.concatenate(plain)
     unsafe = jnp.any((together < _LEAST_SAFE_NORM) | ~jnp.isfinite(together))
-    stacks = [pack.stacks for pack in several]
-    rows: list[Any] = jax.lax.cond(unsafe, scaled, lambda _: plain, stacks)
+    parts = [p.parts for p in several]
+    rows: list[Any] = jax.lax.cond(unsafe, scaled, lambda _: plain, parts)
     return rows
 
 
-def _norm(stack: Any) -> Any:
-    if stack.shape[0] == 1:  # a dot product is faster than a sum of squares
-        return jnp.sqrt(jnp.vdot(stack, stack))[None]
+def _joined(pack: Packed, one: Callable[..., Any], each: Callable[..., Any]) -> Any:
+    """A vector with an entry a tensor, of what two functions give.
+
+    `one` makes a number of a tensor, `each` a vector of a stack.
+    """
+    alone = [jnp.stack([one(x) for x in pack.alone])] if pack.alone else []
+    rows = [*alone, *(each(stack) for stack in pack.stacks)]
+    return jnp.concatenate(rows)[pack.order]
+
+
+def _norm(x: Any) -> Any:
+    return jnp.sqrt(jnp.vdot(x, x))  # faster than a sum of squares
+
+
+def _norms(stack: Any) -> Any:
     return jnp.sqrt(jnp.sum(jnp.square(stack), _inner(stack)))
 
 
-def _scaled_norm(stack: Any) -> Any:
-    top = jnp.max(jnp.abs(stack), _inner(stack), keepdims=True, initial=0.0)
-    unit = jnp.where((top > 0) & jnp.isfinite(top), top, 1.0)
-    return unit.reshape(-1) * _norm(stack / unit)
+def _scaled_norm(x: Any) -> Any:
+    top = _top(x)
+    return top * _norm(x / top)
+
+
+def _scaled_norms(stack: Any) -> Any:
+    return jax.vmap(_scaled_norm)(stack)
+
+
+def _top(x: Any) -> Any:
+    top = jnp.max(jnp.abs(x), initial=0.0)
+    return jnp.where((top > 0) & jnp.isfinite(top), top, 1.0)
 
 
 def _inner(stack: Any) -> tuple[int, ...]:
     return tuple(range(1, stack.ndim))
 
 
-def _joined(rows: list[Any], pack: Packed) -> Any:
-    return jnp.concatenate(rows)[pack.order]
-
-
 def largest(pack: Packed) -> Any:
     """The largest magnitude in each tensor."""
-    rows = [jnp.max(jnp.abs(x), _inner(x), initial=0.0) for x in pack.stacks]
-    return _joined(rows, pack)
+
+    def one(x: Any) -> Any:
+        return jnp.max(jnp.abs(x), initial=0.0)
+
+    return _joined(pack, one, jax.vmap(one))
 
 
 def counts(pack: Packed) -> tuple[Any, Any]:
     """How many entries of each tensor are not 0, and how many are not finite."""
-    kind = pack.stacks[0].dtype
+    kind = pack.parts[0].dtype
 
-    def count(condition: Any) -> Any:
-        return jnp.sum(condition, _inner(condition), dtype=kind)
+    def count(holds: Callable[[Any], Any]) -> Any:
+        def one(x: Any) -> Any:
+            return jnp.sum(holds(x), dtype=kind)
 
-    nonzero = _joined([count(x != 0) for x in pack.stacks], pack)
-    return nonzero, _joined([count(~jnp.isfinite(x)) for x in pack.stacks], pack)
+        return _joined(pack, one, jax.vmap(one))
+
+    return count(lambda x: x != 0), count(lambda x: ~jnp.isfinite(x))
 
 
 def divided(value: Any, scale: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,9 @@ TAP_POINT = "apply"
 # range has lost nothing that counts.
 _LEAST_SAFE_NORM = 1e-15
 
+# Up to so many entries, copying a tensor is cheaper than an operation of its own.
+_SMALL = 1 << 11
+
 
 def current(variable: Any, state: Any = None) -> Any:
     """The value of a variable, as the step sees it now."""
@@ -62,16 +66,14 @@ def kept(value: Any) -> Any:
 
 
 def packed(tensors: list[Any], keep: bool = False) -> Packed:
-    """Tensors stacked by shape; `keep` makes them safe from changes in place."""
+    """Tensors in one precision, the small ones stacked by shape.
+
+    A tensor that was read stays what it was when its variable changes, so that `keep`
+    asks for nothing.
+    """
     wide = any(x.dtype == tf.float64 for x in tensors)
     kind = tf.float64 if wide else tf.float32
-
-    def stack(some: list[Any]) -> Any:
-        if len(some) == 1:
-            return tf.cast(tf.identity(some[0]), kind)[None]
-        return tf.cast(tf.stack(some), kind)
-
-    return pack(tensors, stack)
+    return pack([tf.cast(x, kind) for x in tensors], tf.stack, _SMALL)
 
 
 def dense(gradient: Any, compiled: bool) -> Any:
@@ -112,55 +114,94 @@ def norms(several: list[Packed]) -> list[Any]:
     Returns:
         A vector for each, with an entry a tensor.
     """
-    plain = [_joined([_norm(x) for x in p.stacks], p) for p in several]
-
-    def scaled() -> list[Any]:
-        return [_joined([_scaled_norm(x) for x in p.stacks], p) for p in several]
-
+    plain = [_joined(p, _norm, _norms) for p in several]
     together = tf.concat([tf.cast(row, tf.float32) for row in plain], 0)
     unsafe = tf.reduce_any((together < _LEAST_SAFE_NORM) | ~tf.math.is_finite(together))
-    rows: list[Any] = tf.cond(unsafe, scaled, lambda: plain)
-    for row, p in zip(rows, several, strict=True):
-        row.set_shape((len(p.order),))
+    if tf.executing_eagerly():
+        return _scaled(several) if unsafe else plain
+
+    def scaled(*arguments: Any) -> list[Any]:
+        parts = iter(arguments[len(plain) :])
+        same = [p.like([next(parts) for _ in p.parts]) for p in several]
+        return _scaled(same)
+
+    def unscaled(*arguments: Any) -> list[Any]:
+        return list(arguments[: len(plain)])
+
+    # `tf.cond` spreads over the graph, with an operation or two for each tensor, which
+    # on a small network costs more than the norms; this stays a single one.
+    inputs = [*plain, *(part for p in several for part in p.parts)]
+    specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
+    rows: list[Any] = tf.raw_ops.StatelessIf(
+        cond=unsafe,
+        input=inputs,
+        Tout=[row.dtype for row in plain],
+        then_branch=tf.function(scaled).get_concrete_function(*specs),
+        else_branch=tf.function(unscaled).get_concrete_function(*specs),
+        output_shapes=[row.shape for row in plain],
+    )
     return rows
 
 
-def _norm(stack: Any) -> Any:
-    if stack.shape[0] == 1:
-        return tf.sqrt(2.0 * tf.nn.l2_loss(stack))[None]
+def _scaled(several: list[Packed]) -> list[Any]:
+    return [_joined(p, _scaled_norm, _scaled_norms) for p in several]
+
+
+def _joined(pack: Packed, one: Callable[..., Any], each: Callable[..., Any]) -> Any:
+    """A vector with an entry a tensor, of what two functions give.
+
+    `one` makes a number of a tensor, `each` a vector of a stack.
+    """
+    alone = [tf.stack([one(x) for x in pack.alone])] if pack.alone else []
+    rows = [*alone, *(each(stack) for stack in pack.stacks)]
+    return tf.gather(tf.concat(rows, 0), pack.order)
+
+
+def _norm(x: Any) -> Any:
+    return tf.sqrt(2.0 * tf.nn.l2_loss(x))
+
+
+def _norms(stack: Any) -> Any:
     return tf.sqrt(tf.reduce_sum(tf.square(stack), _inner(stack)))
 
 
-def _scaled_norm(stack: Any) -> Any:
+def _scaled_norm(x: Any) -> Any:
+    return _scaled_norms(x[None])[0]
+
+
+def _scaled_norms(stack: Any) -> Any:
     top = tf.reduce_max(tf.abs(stack), _inner(stack), keepdims=True)
     unit = tf.where((top > 0) & tf.math.is_finite(top), top, tf.ones_like(top))
-    return tf.reshape(unit, [-1]) * _norm(stack / unit)
+    return tf.reshape(unit, [-1]) * _norms(stack / unit)
 
 
 def _inner(stack: Any) -> list[int]:
     return list(range(1, len(stack.shape)))
 
 
-def _joined(rows: list[Any], pack: Packed) -> Any:
-    joined = rows[0] if len(rows) == 1 else tf.concat(rows, 0)
-    return tf.gather(joined, pack.order)
-
-
 def largest(pack: Packed) -> Any:
     """The largest magnitude in each tensor."""
-    rows = [tf.reduce_max(tf.abs(x), _inner(x)) for x in pack.stacks]
-    return _joined(rows, pack)
+
+    def each(stack: Any) -> Any:
+        return tf.reduce_max(tf.abs(stack), _inner(stack))
+
+    return _joined(pack, lambda x: tf.reduce_max(tf.abs(x)), each)
 
 
 def counts(pack: Packed) -> tuple[Any, Any]:
     """How many entries of each tensor are not 0, and how many are not finite."""
-    kind = pack.stacks[0].dtype
+    kind = pack.parts[0].dtype
 
-    def count(condition: Any) -> Any:
-        return tf.reduce_sum(tf.cast(condition, kind), _inner(condition))
+    def count(holds: Callable[[Any], Any]) -> Any:
+        def one(x: Any) -> Any:
+            return tf.reduce_sum(tf.cast(holds(x), kind))
 
-    nonzero = _joined([count(x != 0) for x in pack.stacks], pack)
-    return nonzero, _joined([count(~tf.math.is_finite(x)) for x in pack.stacks], pack)
+        def each(stack: Any) -> Any:
+            return tf.reduce_sum(tf.cast(holds(stack), kind), _inner(stack))
+
+        return _joined(pack, one, each)
+
+    return count(lambda x: x != 0), count(lambda x: ~tf.math.is_finite(x))
 
 
 def divided(value: Any, scale: Any) -> Any:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-
-from keras_inits.monitor.rims.packing import Packed
 
 __all__ = [
     "END_OF_DATA",
@@ -57,10 +54,9 @@ def kept(value: Any) -> Any:
     return value.clone()
 
 
-def packed(tensors: list[Any], keep: bool = False) -> Packed:
+def packed(tensors: list[Any], keep: bool = False) -> list[Any]:
     """Tensors as they are: torch's operations are quick to start."""
-    stacks = [tensor.clone() for tensor in tensors] if keep else tensors
-    return Packed(tuple(stacks), np.arange(len(tensors)))
+    return [tensor.clone() for tensor in tensors] if keep else tensors
 
 
 def dense(gradient: Any, compiled: bool) -> Any:
@@ -80,19 +76,18 @@ def reduced(gradients: list[Any]) -> list[Any]:
     return gradients
 
 
-def change(after: Packed, before: Packed) -> Packed:
+def change(after: list[Any], before: list[Any]) -> list[Any]:
     """What each tensor has changed by."""
-    changed = torch._foreach_sub(list(after.stacks), list(before.stacks))
-    return Packed(tuple(changed), after.order)
+    return list(torch._foreach_sub(after, before))
 
 
-def norms(several: list[Packed]) -> list[Any]:
+def norms(several: list[list[Any]]) -> list[Any]:
     """The L2 norms of several packs, also where squares are 0 or infinite in float32.
 
     Returns:
         A vector for each, with an entry a tensor, in float64.
     """
-    return [torch.stack([_norm(x) for x in pack.stacks]) for pack in several]
+    return [torch.stack([_norm(x) for x in pack]) for pack in several]
 
 
 def _norm(x: Any) -> Any:
@@ -103,16 +98,16 @@ def _norm(x: Any) -> Any:
     return unit * torch.linalg.vector_norm(x / unit)
 
 
-def largest(pack: Packed) -> Any:
+def largest(pack: list[Any]) -> Any:
     """The largest magnitude in each tensor."""
-    found = [torch.linalg.vector_norm(x.double(), float("inf")) for x in pack.stacks]
+    found = [torch.linalg.vector_norm(x.double(), float("inf")) for x in pack]
     return torch.stack(found)
 
 
-def counts(pack: Packed) -> tuple[Any, Any]:
+def counts(pack: list[Any]) -> tuple[Any, Any]:
     """How many entries of each tensor are not 0, and how many are not finite."""
-    nonzero = [torch.count_nonzero(x) for x in pack.stacks]
-    nonfinite = [torch.count_nonzero(~torch.isfinite(x)) for x in pack.stacks]
+    nonzero = [torch.count_nonzero(x) for x in pack]
+    nonfinite = [torch.count_nonzero(~torch.isfinite(x)) for x in pack]
     return torch.stack(nonzero).double(), torch.stack(nonfinite).double()
 
 
