@@ -37,6 +37,7 @@ def main(folder="runs/fifty", epochs=EPOCHS):
     x, y = load_digits(return_X_y=True)
     x = ((x - x.mean()) / x.std()).astype("float32")
     for name, (activation, initializer) in NETWORKS.items():
+        keras.utils.clear_session()  # layers are named anew, to compare them by name
         keras.utils.set_random_seed(1)
         model = build(activation, initializer)
         model.compile(

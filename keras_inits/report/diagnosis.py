@@ -32,6 +32,7 @@ MOST_ROWS = 40
 _STYLES = {"severe": "bold red", "warning": "yellow", "note": "cyan"}
 _MARKS = {"severe": "x", "warning": "!", "note": "-"}
 _NAME_WIDTH = 22
+_KIND_WIDTH = 9
 # The last columns go first where a terminal is narrower than `WIDTH`.
 _NARROW = 5
 
@@ -132,8 +133,13 @@ def facts_line(diagnosis: Diagnosis) -> str:
     return ", ".join(words)
 
 
-def shown_names(diagnosis: Diagnosis) -> dict[str, str]:
-    """A short name for each layer's path: without the start that all have in common."""
+def shown_names(diagnosis: Diagnosis, width: int = _NAME_WIDTH) -> dict[str, str]:
+    """A short name for each layer's path: without the start that all have in common.
+
+    Args:
+        diagnosis: The record.
+        width: Of a name, in characters; a longer one loses its start.
+    """
     paths = [reading.layer.split("/") for reading in diagnosis.layers]
     common = 0
     while paths and all(len(path) > common + 1 for path in paths):
@@ -143,8 +149,8 @@ def shown_names(diagnosis: Diagnosis) -> dict[str, str]:
     names = {}
     for reading, path in zip(diagnosis.layers, paths, strict=True):
         name = "/".join(path[common:])
-        if len(name) > _NAME_WIDTH:
-            name = "..." + name[3 - _NAME_WIDTH :]
+        if len(name) > width:
+            name = "..." + name[3 - width :]
         names[reading.layer] = name
     return names
 
@@ -221,11 +227,18 @@ def _layer_table(diagnosis: Diagnosis, width: int) -> Any:
         columns = columns[:_NARROW]
     table.add_column("", no_wrap=True)
     table.add_column("layer", no_wrap=True, overflow="ellipsis")
-    table.add_column("kind", no_wrap=True, overflow="ellipsis", max_width=9)
-    for head, cell in columns:
-        room = max(len(head), *(len(cell(reading)) for reading in diagnosis.layers))
+    table.add_column("kind", no_wrap=True, overflow="ellipsis", max_width=_KIND_WIDTH)
+    rooms = [
+        max(len(head), *(len(cell(reading)) for reading in diagnosis.layers))
+        for head, cell in columns
+    ]
+    for (head, _), room in zip(columns, rooms, strict=True):
         table.add_column(head, justify="right", no_wrap=True, min_width=room)
-    names, marks = shown_names(diagnosis), _marks(diagnosis)
+    # Else rich takes a character off each column, those of numbers too: an edge of one
+    # on both sides, a mark, and two between columns.
+    left = width - 2 - 1 - _KIND_WIDTH - sum(rooms) - 2 * (len(rooms) + 2)
+    names = shown_names(diagnosis, max(8, min(left, _NAME_WIDTH)))
+    marks = _marks(diagnosis)
     for reading in shown_layers(diagnosis):
         if isinstance(reading, int):
             table.add_row("", f"... {reading} more", style="dim")
@@ -287,7 +300,7 @@ def evidence_line(finding: Finding) -> str:
     """A finding's numbers, in one line."""
     words = []
     for name, value in finding.evidence.items():
-        if name == "also" or value is None:
+        if name == "also" or value is None or value == "":
             continue
         if isinstance(value, float):
             value = number(value, 3)

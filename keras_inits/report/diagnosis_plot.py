@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_inits.records import Diagnosis, Finding, LayerReading
+from keras_inits.report.colours import SEVERITY_COLOURS
 from keras_inits.report.diagnosis import headline, shown_names
 from keras_inits.report.extras import require
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnosis_figure"]
 
-# Okabe and Ito's palette: told apart by every kind of colour vision.
+# Of Okabe and Ito's palette: told apart by every kind of colour vision.
 _MEASURED, _THEORY = "#0072B2", "#555555"
-_COLOURS = {"severe": "#D55E00", "warning": "#E69F00", "note": "#56B4E9"}
 # More layer names than this cannot be read side by side.
 _MOST_NAMES = 40
+_FLAT = 70  # characters of all names that fit without turning them
 
 
 def diagnosis_figure(diagnosis: Diagnosis) -> Figure:
@@ -135,7 +136,7 @@ def _mark(diagnosis: Diagnosis, signal: Any, gradient: Any) -> None:
     for at, findings in sorted(at_layer.items()):
         near = at - before < 0.15 * len(diagnosis.layers)
         level, before = (level + 1) % 4 if near else 0, at
-        colour = _COLOURS[findings[0].severity]
+        colour = SEVERITY_COLOURS[findings[0].severity]
         for axes in (signal, gradient):
             axes.axvline(at, color=colour, lw=1.6, alpha=0.8, zorder=1)
         kinds = dict.fromkeys(finding.kind for finding in findings)
@@ -144,7 +145,7 @@ def _mark(diagnosis: Diagnosis, signal: Any, gradient: Any) -> None:
             ", ".join(kinds),
             (at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 4 + 13 * (sorted(at_layer).index(at) % 3)),
+            xytext=(0, 4 + 13 * level),
             textcoords="offset points",
             ha="right" if late else "left" if at < 2 else "center",
             color=colour,
@@ -156,14 +157,15 @@ def _mark(diagnosis: Diagnosis, signal: Any, gradient: Any) -> None:
 def _layer_axis(axes: Any, diagnosis: Diagnosis) -> None:
     count = len(diagnosis.layers)
     axes.set_xlim(-0.6, max(count - 0.4, 0.6))
-    if count <= _MOST_NAMES:
-        names = list(shown_names(diagnosis).values())
-        axes.set_xticks(range(count), names, rotation=60, ha="right", fontsize=8)
-        axes.tick_params(axis="x", length=2)
-        for label in axes.get_xticklabels():
-            label.set_rotation_mode("anchor")
-    else:
-        axes.set_xlabel("layer with weights, in the order the data takes")
+    stride = max(-(-count // _MOST_NAMES), 1)
+    names = list(shown_names(diagnosis).values())[::stride]
+    turned = sum(map(len, names)) > _FLAT
+    style = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if turned else {}
+    axes.set_xticks(range(0, count, stride), names, fontsize=8, **style)
+    axes.tick_params(axis="x", length=2)
+    if stride > 1:
+        every = f"one in {stride} is named"
+        axes.set_xlabel(f"layer with weights, in the order the data takes; {every}")
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +86,11 @@ def summary_table(
         if verdicts and verdict:
             cells.append(text(verdict.kind, style=STYLES[verdict.severity]))
         table.add_row(str(index + 1), text(name), *cells)
-    lines = []
+    lines: list[Any] = []
+    padding = require("rich.padding").Padding
     for verdict in sorted(verdicts, key=_rank):
         lines.append(text(verdict_line(verdict), style=STYLES[verdict.severity]))
-        lines.append(text(textwrap.indent(verdict.cure, "    ")))
+        lines.append(padding(text(verdict.cure), (0, 0, 0, 4)))
     heading = text(title or _steps(arrays), style="bold")
     group: Group = require("rich.console").Group(heading, table, *lines)
     return group
@@ -230,11 +230,12 @@ def verdict_markdown(verdict: Verdict) -> str:
     rows = "".join(
         f"| {name} | {_plain(value)} |\n" for name, value in verdict.evidence.items()
     )
-    evidence = f"| measured | |\n|---|---|\n{rows}\n" if rows else ""
+    evidence = f"\n| measured | |\n|---|---|\n{rows}" if rows else ""
+    # The numbers come last: the tab shows the first lines, and the rest on scrolling.
     return (
         f"**{verdict.kind}** ({verdict.severity}) in {_where(verdict)}, certain at "
-        f"step {verdict.step:,}.\n\n{verdict.cause}\n\n{evidence}"
-        f"What to change:\n\n```python\n{verdict.cure}\n```\n"
+        f"step {verdict.step:,}.\n\n{verdict.cause}\n\n"
+        f"What to change:\n\n```python\n{verdict.cure}\n```\n{evidence}"
     )
 
 

@@ -74,15 +74,22 @@ def heatmap_figure(
     verdicts: Sequence[Verdict] = (),
     quantities: Sequence[str] | None = None,
     title: str = "",
+    width: float = 9.0,
 ) -> Figure:
     """Heatmaps of layer and step, one below the other, the first layer at the top.
 
-    Args, result and errors are those of `monitoring_figure`.
+    Args:
+        arrays: These and the others, and errors, are those of `monitoring_figure`.
+        verdicts: Marked where they were reached.
+        quantities: Which.
+        title: Of the figure.
+        width: Of the figure in inches. A heatmap is at most two thirds as high, or
+            4.2 inches.
     """
     names = _chosen(arrays, quantities)
     rows = len(arrays["path"])
-    height = min(max(1.2 + 0.16 * rows, 2.2), 6.0)
-    figure = _figure(9.0, 0.7 + height * len(names))
+    height = min(max(1.2 + 0.16 * rows, 2.2), max(width / 1.5, 4.2))
+    figure = _figure(width, 0.7 + height * len(names))
     grid = figure.subplots(len(names), 1, squeeze=False)[:, 0]
     for axes, name in zip(grid, names, strict=True):
         _draw_heatmap(axes, arrays, name, verdicts, height)
@@ -158,7 +165,9 @@ def _draw_heatmap(
         norm = colors.LogNorm(low, high, clip=True)
         shown = np.ma.array(values, mask=~positive)
         mesh = axes.pcolormesh(*edges, shown.T, norm=norm, cmap=COLOURS)
-        bar = axes.figure.colorbar(mesh, ax=axes, pad=0.015, aspect=24)
+        below = bool((values[positive] < low).any())
+        pointed = "min" if below else "neither"  # what is less has the least's colour
+        bar = axes.figure.colorbar(mesh, ax=axes, pad=0.015, aspect=24, extend=pointed)
         bar.set_label(QUANTITIES.get(name, name))
         _log_ticks(bar.ax.yaxis, low, high)
         bar.ax.minorticks_off()

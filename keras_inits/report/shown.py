@@ -5,9 +5,17 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from keras_inits.records import SEVERITIES
+from keras_inits.report.colours import DIM, GOOD, SEVERITY_COLOURS
 from keras_inits.report.extras import require
 
 __all__ = ["Shown"]
+
+# A notebook sets text in a proportional font, and its spaces as one, unless told.
+_PRE = (
+    "white-space: pre; overflow-x: auto; line-height: 1.25; margin: 0; "
+    "font-family: Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+)
 
 
 class Shown:
@@ -35,7 +43,13 @@ class Shown:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         console = self._draw(io.StringIO())
-        return str(console.export_html(inline_styles=True, code_format="{code}"))
+        return str(
+            console.export_html(
+                theme=_theme(),
+                inline_styles=True,
+                code_format=f'<pre style="{_PRE}">{{code}}</pre>',
+            )
+        )
 
     def _draw(self, file: Any) -> Any:
         console = require("rich.console").Console(
@@ -43,3 +57,19 @@ class Shown:
         )
         console.print(self._renderable)
         return console
+
+
+def _theme() -> Any:
+    """The terminal's colours, as they can be read on white and on black."""
+    severe, warning, note = (_rgb(SEVERITY_COLOURS[name]) for name in SEVERITIES)
+    good, dim = _rgb(GOOD), _rgb(DIM)
+    # Black, red, green, yellow, blue, magenta, cyan, white.
+    normal = [dim, severe, good, warning, note, severe, note, dim]
+    terminal = require("rich.terminal_theme").TerminalTheme
+    # Dim text is half way between the two: neither is drawn by itself.
+    black, twice = (0, 0, 0), tuple(2 * part for part in dim)
+    return terminal(twice, black, normal, normal)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))

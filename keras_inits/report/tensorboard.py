@@ -121,17 +121,31 @@ class EventFile:
         self._add_texts("custom_scalar", 0, "custom_scalars__config__", content)
 
     def hyperparameters(
-        self, values: Mapping[str, Any], metrics: Sequence[str] = ()
+        self,
+        values: Mapping[str, Any],
+        metrics: Sequence[str] = (),
+        first: Sequence[str] = (),
     ) -> None:
-        """What the HParams tab shows of this run.
+        """What the HParams tab shows of this run, in a row that has the folder's name.
 
         Args:
             values: By name; what is no number, truth value or text is shown as text.
             metrics: Tags of the scalars to show beside them.
+            first: Names of values to show before the others.
         """
         plain = {name: _plain(value) for name, value in values.items()}
-        summary = self._protos.hyperparameters(plain, metrics)
+        summary = self._protos.hyperparameters(plain, metrics, first, self._trial())
         self._add(0, summary)
+
+    def _trial(self) -> str:
+        """The folder, its end first: the tab cuts off what is long.
+
+        Without a name, runs of equal values would be one row, of averages.
+        """
+        *above, parent, name = ("", "", *self.path.parent.parts)
+        end = f"{parent}/{name}".removeprefix("/")
+        start = str(Path(*above))
+        return end if start == "." else f"{end} in {start}"
 
     def flush(self) -> None:
         """Hand over all records so far to the operating system."""
@@ -213,7 +227,13 @@ class _Protos:
             return module.create_summary_metadata()
         return module.create_summary_metadata(display_name=None, description=None)
 
-    def hyperparameters(self, values: Mapping[str, Any], metrics: Sequence[str]) -> Any:
+    def hyperparameters(
+        self,
+        values: Mapping[str, Any],
+        metrics: Sequence[str],
+        first: Sequence[str],
+        trial: str,
+    ) -> Any:
         v2 = require("tensorboard.plugins.hparams.summary_v2")
         api = require("tensorboard.plugins.hparams.api_pb2")
         data = require("tensorboard.plugins.hparams.plugin_data_pb2")
@@ -221,7 +241,12 @@ class _Protos:
         kinds = {bool: api.DATA_TYPE_BOOL, str: api.DATA_TYPE_STRING}
         experiment = api.Experiment(
             hparam_infos=[
-                {"name": name, "type": kinds.get(type(value), api.DATA_TYPE_FLOAT64)}
+                {
+                    "name": name,
+                    "type": kinds.get(type(value), api.DATA_TYPE_FLOAT64),
+                    # The tab shows five, those that differ before the others.
+                    "differs": name in first,
+                }
                 for name, value in values.items()
             ],
             metric_infos=[{"name": {"tag": tag}} for tag in metrics],
@@ -233,7 +258,7 @@ class _Protos:
             tensor=metadata.NULL_TENSOR,
             metadata=metadata.create_summary_metadata(content),
         )
-        summary.MergeFrom(v2.hparams_pb(dict(values)))
+        summary.MergeFrom(v2.hparams_pb(dict(values), trial_id=trial))
         return summary
 
 

@@ -10,9 +10,11 @@ import types
 import pytest
 
 from keras_inits.records import Diagnosis, Finding, LayerReading
+from keras_inits.report.colours import GOOD, SEVERITY_COLOURS
 from keras_inits.report.diagnosis import (
     diagnosis_table,
     diagnosis_text,
+    evidence_line,
     headline,
     number,
     shown_layers,
@@ -183,6 +185,26 @@ def test_a_hundred_columns_cut_no_number_off():
     )
 
 
+def test_a_mark_beside_a_long_name_cuts_no_number_off():
+    pytest.importorskip("rich")
+    full = reading(0, 1.2e-9, dead=0.123, weight_std=1.3e-5, expected_weight_std=0.0014)
+    full = dataclasses.replace(full, kind="BatchNormalization")
+    long = dataclasses.replace(full, layer="encoder/" * 9 + "dense")
+    other = dataclasses.replace(full, layer="x")
+    bad = dataclasses.replace(finding(), layer=long.layer)
+    text = str(Diagnosis("m", (long, other), (bad,)))
+    row = next(line for line in text.splitlines() if "..." in line)
+    assert row.split()[-8:] == (
+        ["1.2e-9", "1.0", "0.71", "1.0e-5", "2.0e-5", "12%", "1.3e-5", "1.4e-3"]
+    )
+    assert row.split()[1].endswith("/dense")
+
+
+def test_evidence_without_a_value_is_left_out():
+    lines = evidence_line(finding(input="", where="data", of=None))
+    assert lines == "decades: 3.90; layers: 30; where: data"
+
+
 def test_long_models_keep_their_ends_and_what_is_at_fault():
     layers = tuple(reading(at) for at in range(100))
     long = Diagnosis("m", layers, (finding(57),))
@@ -229,3 +251,48 @@ def test_html_is_well_formed_and_escaped():
     page = Diagnosis("<m>", (odd,), (bad,))
     root = Tree.fromstring(page._repr_html_().replace("<br>", "<br/>"))
     assert "1 < 2 & " in "".join(root.itertext())
+
+
+def test_html_keeps_the_heads_in_sight_and_the_numbers_in_a_line(diagnosis):
+    page = diagnosis._repr_html_()
+    assert re.search(r'<thead style="[^"]*position: sticky; top: 0', page)
+    cells = re.findall(r'<td style="([^"]*)"', page)
+    assert cells
+    assert all("white-space: nowrap" in style for style in cells)
+
+
+def test_html_colours_are_those_of_light_and_dark_pages(diagnosis):
+    healthy = dataclasses.replace(diagnosis, findings=())
+    for page in (diagnosis._repr_html_(), healthy._repr_html_()):
+        colours = set(re.findall(r"#[0-9A-Fa-f]{6}", page))
+        assert colours
+        assert colours <= {GOOD, *SEVERITY_COLOURS.values()}
+
+
+def test_html_has_room_for_longer_names_than_a_terminal():
+    layers = (LayerReading("a" * 38, "Dense"), LayerReading("b", "Dense"))
+    assert f">{'a' * 38}</td>" in Diagnosis("m", layers)._repr_html_()
+
+
+def test_html_says_in_words_that_a_finding_is_of_the_whole_model():
+    whole = dataclasses.replace(finding(), layer="", evidence={})
+    page = Diagnosis("m", (reading(0),), (whole,))._repr_html_()
+    assert "</span> at the model<br>The signal fades.<pre" in page
+
+
+def test_html_names_the_others_where_the_mouse_rests(diagnosis):
+    page = diagnosis._repr_html_()
+    assert '<span title="model/block_0/dense_4">1 more</span>' in page
+    assert 'title="share of dead units' not in page
+    dead = Diagnosis("m", (reading(0, dead=0.25),))
+    assert 'title="share of dead units' in dead._repr_html_()
+
+
+def test_html_folds_a_long_list_of_untreated_layers(diagnosis):
+    few = diagnosis._repr_html_()
+    assert '<details open="open"' in few
+    assert "1 layer was not treated" in few
+    paths = {f"model/odd_{at}": "unknown" for at in range(6)}
+    many = dataclasses.replace(diagnosis, untreated=paths)._repr_html_()
+    assert "<details style" in many
+    assert "6 layers were not treated" in many

@@ -62,6 +62,40 @@ def test_names_stand_under_the_layers_of_a_short_model(diagnosis):
     assert "order the data takes" in long.plot().axes[1].get_xlabel()
 
 
+def test_names_lie_flat_where_there_is_room_and_are_turned_where_not(diagnosis):
+    def turned(found):
+        return {
+            label.get_rotation() for label in found.plot().axes[1].get_xticklabels()
+        }
+
+    assert turned(diagnosis) == {0.0}
+    many = tuple(layer(at, 1.0) for at in range(30))
+    assert turned(dataclasses.replace(diagnosis, layers=many)) == {60.0}
+
+
+def test_of_a_long_model_some_layers_are_named_at_their_places(diagnosis):
+    many = tuple(layer(at, 1.0) for at in range(100))
+    axes = dataclasses.replace(diagnosis, layers=many).plot().axes[1]
+    names = {
+        tick: text.get_text()
+        for tick, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    }
+    assert names == {at: f"dense_{at}" for at in range(0, 100, 3)}
+    assert "one in 3 is named" in axes.get_xlabel()
+
+
+def test_kinds_of_findings_are_raised_only_where_they_would_overlap(diagnosis):
+    many = tuple(layer(at, 1.0) for at in range(30))
+    bad = [
+        Finding(f"kind_{at}", "severe", f"net/dense_{at}", {}, "", "")
+        for at in (0, 2, 20, 29)
+    ]
+    figure = dataclasses.replace(diagnosis, layers=many, findings=tuple(bad)).plot()
+    heights = [text.get_position()[1] for text in figure.axes[0].texts]
+    assert heights[0] < heights[1]
+    assert heights[0] == heights[2] == heights[3]
+
+
 def test_exact_zeros_are_marked_and_not_lost(diagnosis):
     zero = dataclasses.replace(
         diagnosis, layers=(layer(0, 1.0), layer(1, 0.0), layer(2, 1.0))

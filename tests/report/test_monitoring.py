@@ -1,6 +1,7 @@
 """The table of a monitored run, and its verdicts as text."""
 
 import io
+import re
 import sys
 
 import numpy as np
@@ -171,6 +172,22 @@ def test_markdown_has_evidence_and_cure():
     text = verdict_markdown(VERDICTS[0])
     assert "| update_ratio | 1.25e-09 |" in text
     assert "```python\noptimizer.learning_rate = 0.1\n```" in text
+
+
+def test_markdown_tells_the_cure_before_the_numbers():
+    text = verdict_markdown(VERDICTS[0])
+    assert text.index("optimizer.learning_rate") < text.index("| update_ratio |")
+    # A table after a block of code needs an empty line, or it is shown as text.
+    assert "```\n\n| measured | |\n" in text
+
+
+def test_a_long_cure_keeps_its_distance_from_the_margin():
+    cure = "layer = keras.layers.Dense(64, " + "argument=1, " * 8 + ")"
+    long = Verdict("dead", "note", "m/a", {}, "It is dead.", cure, 7)
+    lines = text_of(summary_table(arrays(), (long,))).splitlines()
+    start = next(at for at, line in enumerate(lines) if "layer = " in line)
+    assert len(lines) > start + 1
+    assert all(re.match(r"    \S", line) for line in lines[start:])
 
 
 def test_the_list_of_verdicts_keeps_their_order():

@@ -93,6 +93,22 @@ def test_colours_span_no_more_than_twelve_decades():
     assert (norm.vmin, norm.vmax) == pytest.approx((1e-12, 1.0))
 
 
+@pytest.mark.parametrize(("least", "pointed"), [(1e-40, "min"), (1e-9, "neither")])
+def test_the_bar_is_pointed_where_less_than_its_least_is_shown(least, pointed):
+    norms = np.geomspace(least, 1.0, 18).reshape(6, 3)
+    figure = heatmap_figure(arrays(gradient_norm=norms), quantities=["gradient_norm"])
+    (mesh,) = meshes(figure.axes[0])
+    assert mesh.colorbar.extend == pointed
+
+
+@pytest.mark.parametrize("width", [5.2, 9.0])
+def test_a_heatmap_is_as_wide_as_asked_and_no_tower(width):
+    one = ["gradient_norm"]
+    figure = heatmap_figure(arrays(layers=200), quantities=one, width=width)
+    assert figure.get_figwidth() == width
+    assert figure.get_figheight() <= width
+
+
 def test_noise_is_not_spread_over_all_colours():
     norms = 1.0 + 1e-6 * np.arange(18.0).reshape(6, 3)
     norm = meshes(heatmap_figure(arrays(gradient_norm=norms)).axes[0])[0].norm

@@ -1,6 +1,7 @@
 """Event files: read back by TensorBoard's own reader."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_hyperparameters_keep_their_kinds(file):
     from tensorboard.plugins.hparams import metadata
 
     facts = {"rate": np.float32(0.5), "amsgrad": True, "loss": "mse", "clip": None}
-    file.hyperparameters(facts, ["model/gradient_norm"])
+    file.hyperparameters(facts, ["model/gradient_norm"], ["loss", "absent"])
     file.close()
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
@@ -118,6 +119,28 @@ def test_hyperparameters_keep_their_kinds(file):
     assert [each.name.tag for each in experiment.metric_infos] == [
         "model/gradient_norm"
     ]
+    # TensorBoard shows those that differ before the others.
+    assert [each.name for each in experiment.hparam_infos if each.differs] == ["loss"]
+
+
+def test_rows_of_hyperparameters_have_the_folders_names(tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.plugins.hparams import metadata
+
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for folder in ("norms", "deep/norms", "runs/fifty/deep/norms"):
+        with EventFile(Path(folder)) as file:
+            file.hyperparameters({"rate": 0.5})
+        events = EventFileLoader(str(file.path)).Load()
+        values = [value for event in events for value in event.summary.value]
+        (content,) = (
+            value.metadata.plugin_data.content
+            for value in values
+            if value.tag == "_hparams_/session_start_info"
+        )
+        rows.append(metadata.parse_session_start_info_plugin_data(content).group_name)
+    assert rows == ["norms", "deep/norms", "deep/norms in runs/fifty"]
 
 
 def test_files_of_one_folder_are_in_order_by_name(tmp_path):

@@ -20,6 +20,10 @@ __all__ = ["Heatmaps"]
 SHOWN = ("gradient_norm", "update_ratio")
 NEEDED = (*SHOWN, "update_norm", "weight_norm")
 COLUMNS = 300  # measured steps in a heatmap
+# TensorBoard shows pictures as small cards: few inches keep the letters readable there,
+# many dots sharp where one is opened.
+WIDTH = 5.2  # inches
+DPI = 160
 PATIENCE = 0.01  # of the time, that may go into drawing
 FREE_SECONDS = 2.0  # that may go into it however short the run
 
@@ -60,19 +64,20 @@ class Heatmaps:
         allowed = PATIENCE * (time.monotonic() - self._begun)
         return self._spent < max(FREE_SECONDS, allowed)
 
-    def png(self, verdicts: Sequence[Verdict]) -> bytes | None:
-        """The heatmaps as a PNG file's content; None where nothing is new."""
+    def pngs(self, verdicts: Sequence[Verdict]) -> dict[str, bytes]:
+        """PNG files' contents by quantity; none where nothing is new."""
         if not self._draws or self._drawn_step == self.last_step:
-            return None
+            return {}
         self._drawn_step = self.last_step
         start = time.monotonic()
         arrays = self._arrays()
-        shown = [name for name in SHOWN if name in arrays]
-        png = None
-        if shown:
-            png = figures.png_of(figures.heatmap_figure(arrays, verdicts, shown))
+        pngs = {}
+        for name in SHOWN:
+            if name in arrays:
+                figure = figures.heatmap_figure(arrays, verdicts, [name], width=WIDTH)
+                pngs[name] = figures.png_of(figure, DPI)
         self._spent += time.monotonic() - start
-        return png
+        return pngs
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         """What is kept, a column a layer."""

@@ -30,6 +30,8 @@ __all__ = ["TensorBoardSink"]
 #: The group of the whole model's curves.
 MODEL = "model"
 LISTED = 100  # verdicts in the list of all of them
+#: The facts that HParams shows before the others.
+FIRST = ("learning_rate", "loss", "model", "optimizer")
 
 
 class TensorBoardSink(Sink):
@@ -44,11 +46,13 @@ class TensorBoardSink(Sink):
       `model/gradient_norm`;
     - in Custom Scalars all layers' curves of a quantity in one chart (whose middle
       button makes its axis logarithmic);
-    - a heatmap of layer and step after an epoch, if matplotlib is there. Making them
-      takes a hundredth of the time at most, so that short epochs have fewer;
+    - heatmaps of layer and step after an epoch, one a quantity, if matplotlib is
+      there. Making them takes a hundredth of the time at most, so that short epochs
+      have fewer;
     - a histogram over the layers of log10 of the gradient's norm;
     - each verdict as a text, and a list of all;
-    - the layout's facts, as the learning rate, in HParams.
+    - the layout's facts, as the learning rate, in HParams, in a row that has the
+      folder's name.
 
     A long run's curves are thinned out, for TensorBoard draws 1,000 points of a curve
     and reads all: the layers' have 1,500 points after 100,000 measured steps, the
@@ -179,13 +183,15 @@ class TensorBoardSink(Sink):
         self._charted.update(sample.values)
         layers = sorted(combine(sample.values, self._curves), key=_rank)
         whole = [name.partition("/")[2] for name in self._of_model(sample)]
+        whole.sort(key=lambda name: (name != "loss", _rank(name)))
         file.charts(
             {
                 "Layers": {name: [f"^{name}/"] for name in layers},
                 "Whole model": {name: [f"^{MODEL}/{name}$"] for name in whole},
             }
         )
-        file.hyperparameters(self._facts, [f"{MODEL}/{name}" for name in whole])
+        metrics = [f"{MODEL}/{name}" for name in whole]
+        file.hyperparameters(self._facts, metrics, FIRST)
 
     def write_histograms(
         self, step: int, arrays: Mapping[str, Any], group: str = "weights"
@@ -227,15 +233,14 @@ class TensorBoardSink(Sink):
         self.flush()
 
     def write_epoch(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
-        """A heatmap, if the ones before were quick enough."""
+        """Heatmaps, if the ones before were quick enough."""
         if self._heatmaps.may_draw():
-            self._draw_heatmap()
+            self._draw_heatmaps()
 
-    def _draw_heatmap(self) -> None:
-        png = self._heatmaps.png(self._verdicts)
-        if png is not None:
+    def _draw_heatmaps(self) -> None:
+        for quantity, png in self._heatmaps.pngs(self._verdicts).items():
             step = self._heatmaps.last_step
-            self._opened_file().image(step, "heatmaps/layer by step", png)
+            self._opened_file().image(step, f"heatmaps/{quantity}", png)
 
     def flush(self) -> None:
         """Write what is held back."""
@@ -244,10 +249,10 @@ class TensorBoardSink(Sink):
             self._file.flush()
 
     def close(self) -> None:
-        """Draw the last heatmap, and close the file."""
+        """Draw the last heatmaps, and close the file."""
         if self._file is not None:
             try:
-                self._draw_heatmap()
+                self._draw_heatmaps()
             finally:
                 self._file.close()
                 self._file = None
@@ -271,11 +276,14 @@ def _titles(layout: Layout) -> dict[str, str]:
             zip(layout.layers, names, strict=True), 1
         )
     }
-    blocks = len(str(len(layout.blocks)))
+    parts = [block for block in layout.blocks if _is_part(block, layout)]
+    block_digits = len(str(len(parts)))
+    # The folders that all layers share aren't shown of the blocks either.
+    shared = len(layout.layers[0]) - len(names[0]) if names else 0
     return {
         **{
-            block: f"{number:0{blocks}d} {block}"
-            for number, block in enumerate(layout.blocks, 1)
+            block: f"{number:0{block_digits}d} {block[shared:]}"
+            for number, block in enumerate(parts, 1)
         },
         **{
             weight.path: titles[weight.layer] + weight.path.removeprefix(weight.layer)

@@ -19,7 +19,7 @@ from tests.monitor.sinks.samples import LAYOUT, VERDICT, sample, write
 
 pytest.importorskip("tensorboard")
 
-from tests.monitor.sinks.events import scalars_of, tensors_of
+from tests.monitor.sinks.events import scalars_of, tensors_of, values_of
 
 
 def make(folder, **options):
@@ -53,7 +53,7 @@ def test_values_are_those_of_the_samples(tmp_path):
     curves = scalars_of(tmp_path / "norms")
     for tag, members in [
         ("weight_norm/1 encoder/dense", [0, 1]),
-        ("weight_norm of blocks/2 model/encoder", [0, 1, 2]),
+        ("weight_norm of blocks/1 encoder", [0, 1, 2]),
         ("model/weight_norm", [0, 1, 2, 3, 4]),
     ]:
         expected = [
@@ -130,6 +130,29 @@ def test_outputs_are_curves_a_layer(tmp_path):
     }
 
 
+def test_what_to_look_at_first_comes_first(tmp_path):
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+    from tensorboard.plugins.hparams import metadata
+
+    write(make(tmp_path), [sample(1)])
+    charts = tensors_of(tmp_path / "norms", "custom_scalars")
+    ((_, content),) = charts["custom_scalars__config__"]
+    layers, whole = Layout.FromString(content.item()).category
+    order = ["gradient_norm", "update_ratio", "weight_norm", "update_norm"]
+    assert [chart.title for chart in layers.chart] == order
+    assert [chart.title for chart in whole.chart] == ["loss", *order]
+    (content,) = (
+        value.metadata.plugin_data.content
+        for _, value in values_of(tmp_path / "norms")
+        if value.tag == metadata.EXPERIMENT_TAG
+    )
+    experiment = metadata.parse_experiment_plugin_data(content)
+    names = {each.name for each in experiment.hparam_infos if each.differs}
+    assert names == {"learning_rate", "loss", "model", "optimizer"}
+    tags = [each.name.tag for each in experiment.metric_infos]
+    assert tags == [f"model/{name}" for name in ["loss", *order]]
+
+
 def test_a_heatmap_is_a_picture_of_the_epoch(tmp_path):
     pytest.importorskip("matplotlib")
     sink = make(tmp_path, heatmaps=True)
@@ -138,7 +161,7 @@ def test_a_heatmap_is_a_picture_of_the_epoch(tmp_path):
         sink.write(sample(step))
     sink.write_epoch(0, 8, {})
     sink.close()
-    pictures = tensors_of(tmp_path / "norms", "images")["heatmaps/layer by step"]
+    pictures = tensors_of(tmp_path / "norms", "images")["heatmaps/gradient_norm"]
     assert [step for step, _ in pictures] == [8]
     assert pictures[0][1][2].startswith(b"\x89PNG")
 
@@ -250,7 +273,8 @@ def test_tensorboard_shows_everything_beside_another_run(tmp_path):
             for step in range(1, 6)
         ]
         np.testing.assert_allclose(np.array(points)[:, 1:], expected, rtol=1e-6)
-        assert set(fetch(address, "images/tags")["norms"]) == {"heatmaps/layer by step"}
+        pictures = {"heatmaps/gradient_norm", "heatmaps/update_ratio"}
+        assert set(fetch(address, "images/tags")["norms"]) == pictures
         assert (
             "gradient_norm over layers/log10"
             in (fetch(address, "histograms/tags")["norms"])
