@@ -176,4 +176,4 @@ def _is_compiled(model: Any) -> bool:
         return not model.run_eagerly
     if backend == "jax":
         return bool(model.jit_compile) and not model.run_eagerly
-    return bool(model.jit_compile)
+    return False  # torch.compile traces the tapped method anew, and so can stay

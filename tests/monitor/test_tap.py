@@ -185,6 +185,28 @@ def test_a_watched_run_is_the_same_to_the_bit(how, every):
     assert steps == list(range(1, 13, every))
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="compiles with torch.compile")
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
+def test_a_step_of_torch_compile_is_read_and_left_the_same():
+    x, y = runs.data()
+
+    def make(**how):
+        return runs.sequential(layers.Dense(8, "relu"), layers.Dense(2), **how)
+
+    def compiled():
+        return make(jit_compile=True)
+
+    monitor = NormMonitor(every=3)
+    model, losses, _, state = runs.watched(compiled, x, y, epochs=2, monitor=monitor)
+    plain, plain_losses = runs.fit(compiled, x, y, epochs=2)
+    assert losses == plain_losses
+    for ours, theirs in zip(model.variables, plain.variables, strict=True):
+        np.testing.assert_array_equal(by_hand.value(ours), by_hand.value(theirs))
+    expected, paths = runs.norms_by_hand(make, x, y, state, epochs=2)
+    found = runs.measured(monitor, paths)
+    np.testing.assert_allclose(found, expected[::3], rtol=5e-6)
+
+
 @pytest.mark.parametrize("how", HOW, ids=str)
 def test_every_way_to_run_a_step_gives_the_same_norms(how):
     x, y = runs.data()
