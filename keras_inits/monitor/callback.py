@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import keras
-
 from keras_inits.monitor.layout import as_pattern
-from keras_inits.monitor.recorder import (
-    NormMonitorWarning,
-    Recorder,
-    VerdictError,
-    describe,
-)
-from keras_inits.monitor.rims import rim
+from keras_inits.monitor.own_loop import OwnLoop
+from keras_inits.monitor.recorder import Recorder
 from keras_inits.monitor.schedules import as_schedule
-from keras_inits.monitor.session import Session, Settings
+from keras_inits.monitor.session import Settings
 from keras_inits.monitor.sinks import History, TensorBoardSink
 from keras_inits.monitor.tap import MEASURES, optimizers_of
 from keras_inits.monitor.tapped_step import TappedStep
+from keras_inits.monitor.watch import Watch
 from keras_inits.records import Verdict
 from keras_inits.report.monitoring import summary_table
 from keras_inits.report.monitoring_figures import monitoring_figure
@@ -33,7 +24,7 @@ __all__ = ["NormMonitor"]
 _ON_VERDICT = ("warn", "stop", "raise")
 
 
-class NormMonitor(keras.callbacks.Callback):
+class NormMonitor(OwnLoop):
     """Logs weight and gradient norms of every layer, and names what goes wrong.
 
     It reads the gradients that the optimizer gets in the very step, through a second
@@ -100,24 +91,18 @@ class NormMonitor(keras.callbacks.Callback):
         totals: bool = False,
         keep: int = 1000,
     ) -> None:
-        super().__init__()
         _check(measures, on_verdict, batch)
         self.measures = measures
         self.every = as_schedule(every)
         self.on_verdict = on_verdict
         self.totals = totals
         self.history = History(keep)
-        self.verdicts: list[Verdict] = []
         files = [TensorBoardSink(log_dir)] if log_dir is not None else []
-        self._recorder = Recorder([self.history, *files, *sinks])
-        self._settings = Settings(
-            measures, self.every, as_pattern(layers), batch, histograms
-        )
-        self._watched_model: Callable[[], Any] = lambda: None
-        self._session: Session | None = None
+        settings = Settings(measures, self.every, as_pattern(layers), batch, histograms)
+        recorder = Recorder([self.history, *files, *sinks])
+        super().__init__(Watch(settings, recorder, on_verdict))
+        self.verdicts = self._watch.verdicts
         self._tapped: TappedStep | None = None
-        self._is_active = False
-        self._next, self._epoch = 1, 0
 
     # --- the hooks of Keras ----------------------------------------------------------
 
@@ -127,10 +112,10 @@ class NormMonitor(keras.callbacks.Callback):
         optimizers = optimizers_of(model)
         nothing = _nothing_to_tap(model, optimizers)
         if nothing:
-            self._is_active = False
-            self._warn(f"NormMonitor has nothing to watch: {nothing}.")
+            self._watch.end()
+            self._watch.warn(f"NormMonitor has nothing to watch: {nothing}.")
             return
-        session = self._begin(model, optimizers)
+        session = self._watch.begin(model, optimizers)
         plain = _own_function(model)
         if self._tapped is None or not self._tapped.fits(session.tap, plain):
             self._tapped = TappedStep(model, session.tap, optimizers)
@@ -138,139 +123,79 @@ class NormMonitor(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Counts anew from what the optimizer says."""
-        if self._is_active and self._session is not None:
-            self._epoch = epoch
-            self._next = self._session.steps_done() + 1
-            self.every.begin_epoch(epoch, self._next)
+        if self._watch.session is not None:
+            self._watch.count_anew()
+            self._watch.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Puts the tapped step in place of the model's own where it is due."""
-        session = self._session
-        if not self._is_active or session is None:
+        session = self._watch.session
+        if session is None:
             return
         if session.is_late:
-            self._pronounce(session.drain())
+            self._watch.pronounce(session.drain())
             if session.needs_look():
                 self._bring_up_to_date()
-                self._pronounce(session.look())
-        first, count = self._next, self._model.steps_per_execution
-        self._next = first + count
-        steps = range(first, first + count)
-        due = [self.every.due(step, self._epoch) for step in steps]
+                self._watch.pronounce(session.look())
+        due = self._watch.due(self._model.steps_per_execution)
         if any(due):
             self._arm(due)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Brings everything up to date, and looks at what only a pause shows."""
-        if not self._is_active or self._session is None:
+        session = self._watch.session
+        if session is None:
             return
-        found = self._session.drain()
-        later, totals = self._session.end_epoch(epoch, dict(logs or {}))
+        found = session.drain()
+        later, totals = session.end_epoch(epoch, dict(logs or {}))
         if self.totals and logs is not None:
             logs.update(totals)
-        self._pronounce(found + later)
+        self._watch.pronounce(found + later)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files; a further fit appends to them."""
-        if self._is_active:
-            self._end()
+        self._watch.end()
 
-    # --- a loop of one's own ---------------------------------------------------------
+    # --- the step in place of the model's own ----------------------------------------
 
-    @contextlib.contextmanager
-    def watching(self, model: Any, optimizer: Any) -> Iterator[NormMonitor]:
-        """Watches a training loop of one's own.
+    def _arm(self, due: list[bool]) -> None:
+        """Puts the tapped step in the place of the model's own, for one call."""
+        own: dict[str, Any] = self._model.__dict__
+        plain = own["train_function"]
+        if isinstance(plain, _Armed):
+            own["train_function"] = plain.plain
+            if plain.monitor is not self:
+                raise ValueError(
+                    "Two NormMonitors watch one model, and a step is tapped once. "
+                    "Received: callbacks with both. Leave one out: a monitor can write "
+                    "to several sinks."
+                )
+            plain = plain.plain
+        own["train_function"] = _Armed(self, plain, due)
 
-        Inside, call `apply` (on JAX, `stateless_apply`) of the monitor where the loop
-        would call the optimizer's, and give `record` what it returns. The first may be
-        compiled with the rest of the step, the second may not.
-
-        Args:
-            model: A built model.
-            optimizer: What trains it.
-
-        Raises:
-            ValueError: where `layers` matches nothing, the model is not built, or the
-                monitor has watched another model.
-
-        Example:
-            >>> import keras
-            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-            >>> optimizer = keras.optimizers.SGD()
-            >>> optimizer.build(model.trainable_variables)
-            >>> values = [v.value for v in model.trainable_variables]
-            >>> gradients = [keras.ops.ones_like(value) for value in values]
-            >>> monitor = NormMonitor()
-            >>> with monitor.watching(model, optimizer):
-            ...     if keras.backend.backend() == "jax":
-            ...         state = [v.value for v in optimizer.variables]
-            ...         *_, readings = monitor.stateless_apply(state, gradients, values)
-            ...     else:
-            ...         readings = monitor.apply(gradients)
-            ...     monitor.record(readings)
-            >>> sample = monitor.history.samples[0]
-            >>> [float(norm) for norm in sample.values["gradient_norm"]]
-            [2.0, 1.0]
-        """
-        if not (model.built and model.trainable_variables):
-            raise ValueError(
-                "NormMonitor.watching needs a built model with trainable weights. "
-                f"Received: model={model.name!r}. Call it once on a batch before."
+    def _run(self, arguments: tuple[Any, ...], due: list[bool]) -> Any:
+        """Makes a step with the tap in it."""
+        session, tapped = self._watch.session, self._tapped
+        if session is None or tapped is None:
+            raise RuntimeError("The monitor was armed outside of training.")
+        result, steps = tapped(arguments, due)
+        logs = result[0] if isinstance(result, tuple) else result
+        loss = logs.get("loss") if isinstance(logs, dict) else None
+        for readings in steps:
+            if readings:
+                session.push(readings, self._watch.epoch, loss)
+        if steps and not any(steps):
+            self._watch.end()
+            self._watch.warn(
+                "NormMonitor saw no gradients: the model's training step does not call "
+                "`apply` of an optimizer that the model holds, or does not return a "
+                "dict of logs. Training goes on without it."
             )
-        self.set_model(model)
-        session = self._begin(model, [optimizer])
-        self._next, self._epoch = session.steps_done() + 1, 0
-        self.every.begin_epoch(0, self._next)
-        try:
-            yield self
-        finally:
-            self._end()
+        return result
 
-    def apply(self, gradients: Any, variables: Any = None) -> Any:
-        """Calls the optimizer's `apply`, and returns the readings for `record`."""
-        session = self._watching()
-        with session.tap.installed(session.optimizers):
-            session.optimizers[0].apply(gradients, variables)
-        return tuple(tensors for _, tensors in session.tap.take())
-
-    def stateless_apply(self, state: Any, gradients: Any, values: Any) -> Any:
-        """Calls the optimizer's `stateless_apply`.
-
-        Returns:
-            The new values, the new state, and the readings for `record`.
-        """
-        session = self._watching()
-        with session.tap.installed(session.optimizers):
-            values, state = session.optimizers[0].stateless_apply(
-                state, gradients, values
-            )
-        return values, state, tuple(tensors for _, tensors in session.tap.take())
-
-    def record(self, readings: Any, loss: Any = None, epoch: int = 0) -> None:
-        """Keeps, writes and judges the readings of a step, if it is a due one.
-
-        Args:
-            readings: What `apply` or `stateless_apply` returned.
-            loss: The step's loss, where it is at hand.
-            epoch: Counted from 0.
-        """
-        session = self._watching()
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self.every.begin_epoch(epoch, self._next)
-        if readings and self.every.due(self._next, epoch):
-            session.push([(0, tensors) for tensors in readings], epoch, loss)
-        self._next += 1
-        if session.is_late:
-            self._pronounce(session.drain())
-
-    def _watching(self) -> Session:
-        if not self._is_active or self._session is None:
-            raise RuntimeError(
-                "The monitor watches nothing now. Call it inside of "
-                "`with monitor.watching(model, optimizer):`."
-            )
-        return self._session
+    def _bring_up_to_date(self) -> None:
+        """On JAX, gives the variables the values of the running epoch."""
+        _ = self.model
 
     # --- what was measured -----------------------------------------------------------
 
@@ -301,91 +226,6 @@ class NormMonitor(keras.callbacks.Callback):
                 "with it in `callbacks=[monitor]` first."
             )
         return self.history.to_arrays(per="layer")
-
-    # --- shared ----------------------------------------------------------------------
-
-    def _begin(self, model: Any, optimizers: list[Any]) -> Session:
-        known = self._watched_model()
-        if known is not None and known is not model:
-            raise ValueError(
-                f"This NormMonitor has watched model {known.name!r}, and its history "
-                f"is about that one. Received: model {model.name!r}. Make a new "
-                "NormMonitor for it."
-            )
-        if self._session is None or not self._session.fits(model, optimizers):
-            if not rim().is_chief(model):
-                self._recorder.keep_only_history()
-            self._session = Session(model, optimizers, self._settings, self._recorder)
-        else:  # an earlier fit may have ended in an exception
-            self._pronounce(self._session.drain())
-        if model.built and model.trainable_variables:
-            self._pronounce(self._session.open(strict=True))
-        self._watched_model = weakref.ref(model)
-        self._is_active = True
-        return self._session
-
-    def _end(self) -> None:
-        self._is_active = False
-        session = self._session
-        if session is not None:
-            try:
-                self._pronounce(session.drain())
-            finally:
-                session.close()
-
-    def _arm(self, due: list[bool]) -> None:
-        """Puts the tapped step in the place of the model's own, for one call."""
-        own: dict[str, Any] = self._model.__dict__
-        plain = own["train_function"]
-        if isinstance(plain, _Armed):
-            own["train_function"] = plain.plain
-            if plain.monitor is not self:
-                raise ValueError(
-                    "Two NormMonitors watch one model, and a step is tapped once. "
-                    "Received: callbacks with both. Leave one out: a monitor can write "
-                    "to several sinks."
-                )
-            plain = plain.plain
-        own["train_function"] = _Armed(self, plain, due)
-
-    def _run(self, arguments: tuple[Any, ...], due: list[bool]) -> Any:
-        """Makes a step with the tap in it."""
-        session, tapped = self._session, self._tapped
-        if session is None or tapped is None:
-            raise RuntimeError("The monitor was armed outside of training.")
-        result, steps = tapped(arguments, due)
-        logs = result[0] if isinstance(result, tuple) else result
-        loss = logs.get("loss") if isinstance(logs, dict) else None
-        for readings in steps:
-            if readings:
-                session.push(readings, self._epoch, loss)
-        if steps and not any(steps):
-            self._is_active = False
-            self._warn(
-                "NormMonitor saw no gradients: the model's training step does not call "
-                "`apply` of an optimizer that the model holds, or does not return a "
-                "dict of logs. Training goes on without it."
-            )
-        return result
-
-    def _bring_up_to_date(self) -> None:
-        """On JAX, gives the variables the values of the running epoch."""
-        _ = self.model
-
-    def _pronounce(self, verdicts: list[Verdict]) -> None:
-        self.verdicts += verdicts
-        for verdict in verdicts:
-            if callable(self.on_verdict):
-                self.on_verdict(verdict)
-            elif self.on_verdict == "raise":
-                raise VerdictError(verdict)
-            else:
-                self._warn(describe(verdict))
-                if self.on_verdict == "stop":
-                    self._model.stop_training = True
-
-    def _warn(self, text: str) -> None:
-        warnings.warn(text, NormMonitorWarning, stacklevel=3)
 
 
 class _Armed:

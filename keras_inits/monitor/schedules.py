@@ -37,8 +37,6 @@ class Schedule:
         >>> schedule = First(3) | Every(10)
         >>> [step for step in range(1, 32) if schedule.due(step)]
         [1, 2, 3, 11, 21, 31]
-        >>> schedule.any_due(4, 10), schedule.any_due(4, 11)
-        (False, True)
     """
 
     def begin_epoch(self, epoch: int, step: int) -> None:
@@ -50,13 +48,6 @@ class Schedule:
             f"{type(self).__name__} is a schedule without `due`. Write "
             "`def due(self, step, epoch=0)` to return True where to measure."
         )
-
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step of a bundle, from `first` to `last`.
-
-        Steps that run as one call (`steps_per_execution`) are asked about together.
-        """
-        return any(self.due(step, epoch) for step in range(first, last + 1))
 
     def __or__(self, other: Schedule) -> Schedule:
         return Either(self, as_schedule(other))
@@ -88,11 +79,6 @@ class Every(Schedule):
         """Whether to measure at this step."""
         return (step - 1) % self.steps == 0
 
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
-        before = (first - 2) // self.steps  # of the last step due before, its place
-        return (last - 1) // self.steps > before
-
 
 @dataclass(frozen=True)
 class First(Schedule):
@@ -114,10 +100,6 @@ class First(Schedule):
     def due(self, step: int, epoch: int = 0) -> bool:
         """Whether to measure at this step."""
         return step <= self.steps
-
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
-        return first <= self.steps
 
 
 @dataclass(frozen=True)
@@ -145,10 +127,6 @@ class Logarithmic(Schedule):
     def due(self, step: int, epoch: int = 0) -> bool:
         """Whether to measure at this step."""
         return self._reached(step) > self._reached(step - 1)
-
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
-        return self._reached(last) > self._reached(first - 1)
 
     def _reached(self, step: int) -> int:
         if step < 1:
@@ -187,15 +165,11 @@ class Epochs(Schedule):
 
     def due(self, step: int, epoch: int = 0) -> bool:
         """Whether to measure at this step."""
-        return self.any_due(step, step, epoch)
-
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
         if epoch != self._epoch:
-            self.begin_epoch(epoch, first)
+            self.begin_epoch(epoch, step)
         if epoch % self.every:
             return False
-        return self.steps is None or first < self._first + self.steps
+        return self.steps is None or step < self._first + self.steps
 
 
 @dataclass(frozen=True)
@@ -243,11 +217,6 @@ class Either(Schedule):
         answers = [schedule.due(step, epoch) for schedule in self.schedules]
         return any(answers)
 
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
-        answers = [each.any_due(first, last, epoch) for each in self.schedules]
-        return any(answers)
-
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.schedules))
 
@@ -259,14 +228,6 @@ class Both(Either):
         """Whether to measure at this step."""
         answers = [schedule.due(step, epoch) for schedule in self.schedules]
         return all(answers)
-
-    def any_due(self, first: int, last: int, epoch: int = 0) -> bool:
-        """Whether to measure at any step from `first` to `last`."""
-        answers = [each.any_due(first, last, epoch) for each in self.schedules]
-        if not all(answers):
-            return False
-        # Each has a step in the bundle: only a look at each shows if it is the same.
-        return any(self.due(step, epoch) for step in range(first, last + 1))
 
     def __repr__(self) -> str:
         return " & ".join(
