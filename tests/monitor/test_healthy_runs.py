@@ -135,13 +135,11 @@ def branches_behind_layer_normalization():
 
 
 def normalized_network(depth, use_bias):
-    model = keras.Sequential([keras.Input((64,))])
+    hidden = []
     for _ in range(depth):
-        model.add(layers.Dense(64, use_bias=use_bias))
-        model.add(layers.BatchNormalization())
-        model.add(layers.ReLU())
-    model.add(layers.Dense(10))
-    return model
+        hidden.append(layers.Dense(64, use_bias=use_bias))
+        hidden += [layers.BatchNormalization(), layers.ReLU()]
+    return keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10)])
 
 
 @healthy
@@ -157,11 +155,17 @@ def batch_normalization_12_layers():
 @healthy
 def convolutions():
     x = digits()[0].reshape(-1, 8, 8, 1)
-    model = keras.Sequential([keras.Input((8, 8, 1))])
-    for filters in (8, 8, 16, 16, 32, 32):
-        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(10))
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            *(
+                layers.Conv2D(filters, 3, padding="same", activation="relu")
+                for filters in (8, 8, 16, 16, 32, 32)
+            ),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10),
+        ]
+    )
     return train(model, batch=batches(32, x, shape=(8, 8, 1)), steps=30)
 
 
@@ -315,12 +319,11 @@ def weights_that_all_start_at_zero_in_a_linear_model():
 
 @healthy
 def dropout():
-    model = keras.Sequential([keras.Input((64,))])
+    hidden = []
     for _ in range(6):
-        model.add(layers.Dense(64, "relu", kernel_initializer="he_normal"))
-        model.add(layers.Dropout(0.5))
-    model.add(layers.Dense(10))
-    return train(model)
+        hidden.append(layers.Dense(64, "relu", kernel_initializer="he_normal"))
+        hidden.append(layers.Dropout(0.5))
+    return train(keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(10)]))
 
 
 @healthy
@@ -338,7 +341,7 @@ def generator_of_an_adversarial_pair():
             tf.nn.sigmoid_cross_entropy_with_logits(truth, tf.cast(values, truth.dtype))
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def teach(real, noise):
         with tf.GradientTape() as tape:
             loss = doubt(critic(real), 1.0) + doubt(critic(generator(noise)), 0.0)

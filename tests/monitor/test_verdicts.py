@@ -357,13 +357,14 @@ def test_tiny_updates_for_a_good_reason_are_let_pass(values):
     assert judged(Judge(layout(3)), range(1, 900), **values) == []
 
 
-def test_warm_up_is_seen_through_gradient_accumulation():
+@pytest.mark.parametrize("accumulation", [4, 5])
+def test_warm_up_is_seen_through_gradient_accumulation(accumulation):
     judge = Judge(layout(3))
     found = []
     for step in range(1, 900):
-        update = 1e-12 * step if step % 4 == 0 else 0.0
-        one = sample(step, 6, update_norm=update)
-        found += judge.see(dataclasses.replace(one, applied=step % 4 == 0))
+        applied = step % accumulation == 0
+        one = sample(step, 6, update_norm=1e-12 * step if applied else 0.0)
+        found += judge.see(dataclasses.replace(one, applied=applied))
     assert found == []
 
 
@@ -524,9 +525,42 @@ def test_nan_from_the_first_step_is_certain_once_it_is_in_the_weight():
     assert verdict.evidence["began"] == 1
 
 
-def test_weight_without_gradient_is_not_taken_for_nan():
+def test_weight_without_gradient_is_not_taken_for_nan_nor_for_zero():
     judge = Judge(layout(5))
-    assert judged(judge, range(1, 60), gradient_norm=not_finite([2])) == []
+    assert judged(judge, range(1, 400), gradient_norm=not_finite([2])) == []
+
+
+def spoilt_by_dense_1(judge, step, without):
+    """A sample with NaN from dense_1 down, beside a weight that has no gradient."""
+    return judge.see(sample(step, 10, gradient_norm=not_finite([0, 1, 2, 3, without])))
+
+
+def test_gradient_that_is_nan_twice_in_a_whole_weight_is_none_and_no_later_cause():
+    judge = Judge(layout(5))
+    assert judged(judge, range(1, 4), gradient_norm=not_finite([8])) == []
+    [verdict] = spoilt_by_dense_1(judge, 4, without=8)
+    assert (verdict.kind, verdict.layer) == ("non-finite", "dense_1")
+    assert verdict.evidence["gradients_not_finite"] == 4
+
+
+def test_weight_that_is_known_to_be_disconnected_is_no_later_cause():
+    judge = Judge(layout(5))
+    judged(judge, [1], gradient_norm=not_finite([8]))
+    judge.see_disconnected(["dense_4/kernel"], 1)
+    [verdict] = spoilt_by_dense_1(judge, 2, without=8)
+    assert (verdict.kind, verdict.layer) == ("non-finite", "dense_1")
+    assert verdict.evidence["gradients_not_finite"] == 4
+
+
+def test_nan_that_waits_in_gradient_accumulation_is_found_once_it_is_applied():
+    judge = Judge(layout(5))
+    for step in (1, 2, 3, 4):
+        one = sample(step, 10, gradient_norm=not_finite([2]))
+        assert judge.see(dataclasses.replace(one, applied=step == 4)) == []
+    spoilt = {"gradient_norm": np.nan, "weight_norm": not_finite([2], usual=14.1)}
+    [verdict] = judge.see(sample(5, 10, **spoilt, loss=np.nan))
+    assert (verdict.kind, verdict.layer) == ("non-finite", "dense_1")
+    assert (verdict.evidence["pass"], verdict.evidence["began"]) == ("backward", 4)
 
 
 def test_weight_that_is_not_measured_at_all_is_not_taken_for_nan():
@@ -544,17 +578,61 @@ def test_nan_weight_is_found_where_an_activation_hides_it():
     assert (verdict.kind, verdict.layer) == ("non-finite", "dense_1")
 
 
+def by_turns(judge, steps, **values):
+    """The verdicts where two optimizers train the two halves in turn."""
+    count = len(judge.layout.weights)
+    usual = {"gradient_norm": 0.1, "weight_norm": 14.1, "update_norm": 0.01, **values}
+    found = []
+    for step in steps:
+        rests = np.arange(count) // (count // 2) == step % 2
+        now = {name: np.where(rests, np.nan, value) for name, value in usual.items()}
+        found += judge.see(sample(step, count, **now))
+    return found
+
+
 def test_two_optimizers_may_take_turns():
     judge = Judge(layout(6))
-    turns = [not_finite(range(6), count=12), not_finite(range(6, 12), count=12)]
-    found = judged(
-        judge,
-        range(1, 400),
-        gradient_norm=lambda step: turns[step % 2],
-        weight_norm=lambda step: 141 * turns[step % 2],
-        update_norm=lambda step: 0.1 * turns[step % 2],
-    )
-    assert found == []
+    assert by_turns(judge, range(1, 400)) == []
+
+
+def absent(*places, **values):
+    """The values of a sample in which these weights have no part."""
+    usual = {"gradient_norm": 0.1, "weight_norm": 14.1, "update_norm": 0.01, **values}
+    return {name: not_finite(places, usual=value) for name, value in usual.items()}
+
+
+def test_weight_that_is_not_measured_stays_out_of_the_totals():
+    judge = Judge(layout(5))
+    found = [
+        each
+        for step in range(1, 9)
+        for each in judge.see(sample(step, 10, **absent(2)))
+    ]
+    found += judge.see(sample(9, 10, **absent(2, update_norm=50.0)))
+    found += judge.see(sample(10, 10, **absent(2), loss=400.0))
+    assert kinds(found) == ["exploding"]
+    assert found[0].evidence["update_per_weight"] == pytest.approx(50 / 14.1)
+    assert found[0].evidence["gradient_norm"] == pytest.approx(0.1 * 9**0.5)
+
+
+def test_norms_that_stand_still_are_seen_beside_a_weight_that_is_not_measured():
+    values = {**absent(2), "update_norm": None}
+    found = judged(Judge(layout(5)), range(1, 1600), **values)
+    assert kinds(found) == ["stalled"]
+
+
+def test_vanishing_is_seen_where_two_optimizers_take_turns():
+    judge = Judge(layout())
+    [verdict] = by_turns(judge, range(1, 61), gradient_norm=by_depth(10, 1e-6, 1))
+    assert (verdict.kind, verdict.layer) == ("vanishing", "dense_0")
+    assert verdict.evidence["decades"] == pytest.approx(6)
+
+
+def test_symmetry_is_seen_where_two_optimizers_take_turns():
+    judge = Judge(layout(6))
+    judge.see_structure(0, {"dense_1": (100, 100)})
+    assert by_turns(judge, range(1, 11)) == []
+    assert kinds(judge.see_structure(10, {"dense_1": (100, 100)})) == ["symmetry"]
 
 
 def test_two_optimizers_may_take_turns_beside_a_weight_without_gradient():
