@@ -38,12 +38,40 @@ def _activation(
     return activate(tape, inputs[0], layer.activation)
 
 
-@rule(
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.ELU,
-    keras.layers.Lambda,
-)
+@rule(keras.layers.ReLU)
+def _relu(
+    tape: Tape, layer: Any, inputs: Sequence[Moments], _: Mapping[str, Any]
+) -> Moments:
+    most = np.inf if layer.max_value is None else float(layer.max_value)
+    slope, start = float(layer.negative_slope), float(layer.threshold)
+
+    def function(z: Any) -> Any:
+        return np.where(z >= start, np.minimum(z, most), slope * (z - start))
+
+    return tape.apply(inputs[0], function)
+
+
+@rule(keras.layers.LeakyReLU)
+def _leaky_relu(
+    tape: Tape, layer: Any, inputs: Sequence[Moments], _: Mapping[str, Any]
+) -> Moments:
+    slope = float(layer.negative_slope)
+    return tape.apply(inputs[0], lambda z: np.where(z > 0, z, slope * z))
+
+
+@rule(keras.layers.ELU)
+def _elu(
+    tape: Tape, layer: Any, inputs: Sequence[Moments], _: Mapping[str, Any]
+) -> Moments:
+    alpha = float(layer.alpha)
+
+    def function(z: Any) -> Any:
+        return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
+
+    return tape.apply(inputs[0], function)
+
+
+@rule(keras.layers.Lambda)
 def _layer_as_function(
     tape: Tape, layer: Any, inputs: Sequence[Moments], _: Mapping[str, Any]
 ) -> Moments:

@@ -8,6 +8,7 @@ own at each index, or the positions of a convolution, whose kernel has the taps.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -151,21 +152,14 @@ class Mixing:
             places: whether the two outputs are at different ones.
             pair: whether the two taps are different.
         """
-        table = self.windows[label]
-        count = self._taps(label)
-        met = np.stack([(table == tap).any(axis=1) for tap in range(count)], axis=1)
-        each = met.sum(axis=1, dtype=np.float64)
-        if not places:
-            if not pair:
-                return float(each.mean() / count)
-            return float((each * (each - 1)).mean() / max(count * (count - 1), 1))
-        others = max(len(each) * (len(each) - 1), 1)
-        per_tap = met.sum(axis=0, dtype=np.float64)
-        same = float(per_tap @ per_tap - each.sum())
-        if not pair:
-            return same / others / count
-        both = float(each.sum() ** 2 - each @ each)
-        return (both - same) / others / max(count * (count - 1), 1)
+        return self._shares[label][places][pair]
+
+    @functools.cached_property
+    def _shares(self) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
+        return {
+            label: _shares_met(table, self._taps(label))
+            for label, table in self.windows.items()
+        }
 
     def _outputs(self) -> float:
         """The number of the kernel's output units, or of those with weights apart."""
@@ -224,6 +218,21 @@ class Mixing:
             if label not in labels:
                 kept = np.expand_dims(kept, axis)
         return kept
+
+
+def _shares_met(
+    table: Table, count: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The shares of `_met`, by `places` and `pair`."""
+    met = np.stack([(table == tap).any(axis=1) for tap in range(count)], axis=1)
+    each = met.sum(axis=1, dtype=np.float64)
+    pairs = max(count * (count - 1), 1)
+    one = float(each.mean() / count), float((each * (each - 1)).mean() / pairs)
+    others = max(len(each) * (len(each) - 1), 1)
+    per_tap = met.sum(axis=0, dtype=np.float64)
+    same = float(per_tap @ per_tap - each.sum())
+    both = float(each.sum() ** 2 - each @ each)
+    return one, (same / others / count, (both - same) / others / pairs)
 
 
 def taps(

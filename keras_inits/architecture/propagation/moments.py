@@ -6,6 +6,7 @@ entries of a tensor count as exchangeable along each axis, up to a profile of sc
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -35,7 +36,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 Function = Callable[[Any], Any]
 
-_PIECE = 2**18
+# As many entries as float32 can sum, and BLAS does on one thread.
+_PIECE = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,12 @@ class Moments:
     function: Function | None = None
     hit: float = 1.0
 
-    @property
+    @functools.cached_property
     def level(self) -> float:
         """The mean square over all entries."""
         return float(self.square.mean())
 
-    @property
+    @functools.cached_property
     def raw(self) -> Floats:
         """E x x' by kind of pair, for entries of average size."""
         raw: Floats = np.multiply(self.pairs, self.level)
