@@ -8,11 +8,22 @@ from typing import Any
 
 import keras
 
-__all__ = ["Pass", "backward", "dense", "detached", "forward", "usable", "watched"]
+__all__ = [
+    "Pass",
+    "backward",
+    "dense",
+    "detached",
+    "forward",
+    "square_sum",
+    "usable",
+    "watched",
+]
 
-#: What a pass computes: given trainable values (None where the backend knows them by
-#: itself), the scalar to differentiate, and tensors to hand back as they are.
-Pass = Callable[[Sequence[Any] | None], tuple[Any, Any]]
+#: What a pass computes: the scalar to differentiate and another one to hand back. It
+#: gets a function for each variable, which gives the value to use when it is needed.
+Pass = Callable[[Sequence[Callable[[], Any]]], tuple[Any, Any]]
+#: Takes the gradient by the variable of a place.
+See = Callable[[int, Any], None]
 
 
 def forward(run: Callable[[], Any]) -> Any:
@@ -25,19 +36,22 @@ def forward(run: Callable[[], Any]) -> Any:
     return run()
 
 
-def backward(
-    run: Pass, variables: Sequence[Any]
-) -> tuple[Any, Any, list[Any], list[Any]]:
+def backward(run: Pass, variables: Sequence[Any], see: See) -> Any:
     """One forward and one backward pass.
 
+    Gradients are shown to `see` one by one and not kept: together they are as large as
+    the model. None is shown for a variable that the scalar does not depend on.
+
     Args:
-        run: the pass; on JAX it is called with the values of `variables` to use.
+        run: the pass, which must use the values that it is given.
         variables: the Keras variables to differentiate by.
+        see: what to show the gradients to.
 
     Returns:
-        The scalar, what else the pass returned, the gradients (None for a variable
-        that the scalar does not depend on; JAX cannot tell and gives zeros), and the
-        same list.
+        The second scalar of the pass.
+
+    Raises:
+        ValueError: on another backend.
     """
     name = keras.backend.backend()
     make = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
@@ -46,38 +60,67 @@ def backward(
             f"Gradients are known for {', '.join(make)}. Received: backend={name!r}. "
             "Set KERAS_BACKEND to one of them."
         )
-    scalar, others, gradients = make[name](run, variables)
-    return scalar, others, gradients, list(variables)
+    return make[name](run, [variable.value for variable in variables], see)
 
 
-def _tensorflow(run: Pass, variables: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+def _tensorflow(run: Pass, values: list[Any], see: See) -> Any:
     import tensorflow as tf
 
-    with tf.GradientTape() as tape:
-        scalar, others = run(None)
-    values = [variable.value for variable in variables]
-    return scalar, others, tape.gradient(scalar, values) if values else []
+    def seen(place: int, value: Any) -> Any:
+        tensor = tf.convert_to_tensor(value)
+        tape.watch(tensor)
+        see_here = functools.partial(see, place)
+        return _tensorflow_watched(tensor, see_here, goes_on=False)
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        watched = [
+            functools.partial(seen, place, value) for place, value in enumerate(values)
+        ]
+        scalar, other = run(watched)
+    # By nothing: all that is wanted is seen on the way.
+    tape.gradient(scalar, tf.zeros(()))
+    return other
 
 
-def _jax(run: Pass, variables: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+def _jax(run: Pass, values: list[Any], see: See) -> Any:
     import jax
 
-    values = [variable.value for variable in variables]
-    scalar, pull_back, others = jax.vjp(run, values, has_aux=True)
-    (gradients,) = pull_back(jax.numpy.ones_like(scalar))
-    return scalar, others, gradients
+    def seen(place: int, unit: Any) -> Any:
+        return _jax_watch_constant()(values[place], unit, functools.partial(see, place))
+
+    def differentiated(unit: Any) -> tuple[Any, Any]:
+        # By a number that changes nothing: all that is wanted is seen on the way.
+        early = [seen(place, unit) for place in range(len(values))]
+
+        def value(place: int) -> Any:
+            # A gradient is seen, and let go, when the way back comes to the place
+            # where the watch began: late is better, but for what begins in a loop.
+            late = seen(place, unit)
+            return late if usable(late, unit) else early[place]
+
+        return run([functools.partial(value, place) for place in range(len(values))])
+
+    scalar, pull_back, other = jax.vjp(differentiated, 1.0, has_aux=True)
+    pull_back(jax.numpy.ones_like(scalar))
+    return other
 
 
-def _torch(run: Pass, variables: Sequence[Any]) -> tuple[Any, Any, list[Any]]:
+def _torch(run: Pass, values: list[Any], see: See) -> Any:
     import torch
 
     with torch.enable_grad():
-        scalar, others = run(None)
-    values = [variable.value for variable in variables]
-    if not values or not scalar.requires_grad:
-        return scalar.detach(), others, [None] * len(values)
-    gradients = torch.autograd.grad(scalar, values, allow_unused=True)
-    return scalar.detach(), others, list(gradients)
+        scalar, other = run([functools.partial(_same, value) for value in values])
+    if values and scalar.requires_grad:
+        gradients = list(torch.autograd.grad(scalar, values, allow_unused=True))
+        for place in range(len(gradients)):
+            gradient, gradients[place] = gradients[place], None
+            if gradient is not None:
+                see(place, gradient)
+    return other
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def watched(tensor: Any, see: Callable[[Any], None]) -> Any:
@@ -91,7 +134,7 @@ def watched(tensor: Any, see: Callable[[Any], None]) -> Any:
             tensor.register_hook(see)
         return tensor
     if name == "tensorflow":
-        return _tensorflow_watched(tensor, see)
+        return _tensorflow_watched(tensor, see, goes_on=True)
     import jax
 
     if not isinstance(tensor, jax.core.Tracer):
@@ -99,18 +142,17 @@ def watched(tensor: Any, see: Callable[[Any], None]) -> Any:
     return _jax_watch()(tensor, see)
 
 
-def _tensorflow_watched(tensor: Any, see: Callable[[Any], None]) -> Any:
+def _tensorflow_watched(tensor: Any, see: Callable[[Any], None], goes_on: bool) -> Any:
     import tensorflow as tf
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator, unused-ignore]
     def same(value: Any) -> tuple[Any, Callable[[Any], Any]]:
         def pull_back(gradient: Any) -> Any:
             see(dense(gradient))
-            return gradient
+            return gradient if goes_on else None
 
         return tf.identity(value), pull_back
 
-    return same(tensor)
+    return tf.custom_gradient(same)(tensor)
 
 
 @functools.cache
@@ -130,6 +172,30 @@ def _jax_watch() -> Callable[[Any, Callable[[Any], None]], Any]:
 
     same.defvjp(go_forward, pull_back)
     watch: Callable[[Any, Callable[[Any], None]], Any] = same
+    return watch
+
+
+@functools.cache
+def _jax_watch_constant() -> Callable[[Any, Any, Callable[[Any], None]], Any]:
+    import jax
+
+    @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+    def same(value: Any, unit: Any, see: Callable[[Any], None]) -> Any:
+        return value
+
+    def go_forward(
+        value: Any, unit: Any, see: Callable[[Any], None]
+    ) -> tuple[Any, None]:
+        return value, None
+
+    def pull_back(
+        see: Callable[[Any], None], kept: None, gradient: Any
+    ) -> tuple[None, None]:
+        see(gradient)
+        return None, None
+
+    same.defvjp(go_forward, pull_back)
+    watch: Callable[[Any, Any, Callable[[Any], None]], Any] = same
     return watch
 
 
@@ -178,3 +244,13 @@ def usable(tensor: Any, home: Any) -> bool:
     if not isinstance(tensor, jax.core.Tracer):
         return True
     return getattr(tensor, "_trace", None) is getattr(home, "_trace", tensor)
+
+
+def square_sum(vector: Any) -> Any:
+    """The sum of the squares of a vector, read once and nothing written."""
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return 2.0 * tf.nn.l2_loss(vector)
+    return keras.ops.vdot(vector, vector)

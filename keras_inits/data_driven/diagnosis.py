@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -92,8 +92,7 @@ def diagnose(model: Any, x: Any, y: Any = None, loss: Any = None) -> Diagnosis:
     objective = Objective(model, x, y, loss)
     layers = {layer_path(layer): layer for layer in weight_layers(model)}
     kernels = {path: kernels_of(layer) for path, layer in layers.items()}
-    variables = list(model.trainable_variables)
-    passed = _Passed(model, objective, variables)
+    passed = _Passed(model, objective, _with_equals(kernels))
     passed.run()
     signals = signals_of(passed.passage, passed.scale)
     seen = Examined(
@@ -101,7 +100,7 @@ def diagnose(model: Any, x: Any, y: Any = None, loss: Any = None) -> Diagnosis:
         signals=signals,
         kernels=_in_order(kernels, signals),
         layers=layers,
-        gradients=dict(zip(map(id, variables), passed.gradients, strict=True)),
+        gradients=passed.gradients,
         scale=passed.scale,
         inputs=_input_facts(x),
         loss=passed.loss,
@@ -109,11 +108,10 @@ def diagnose(model: Any, x: Any, y: Any = None, loss: Any = None) -> Diagnosis:
         chance=passed.chance,
         loss_name=objective.name,
         classes=passed.classes,
-        moments=_gradient_moments(variables, passed.gradients, passed.scale),
+        moments=passed.moments(),
     )
     findings = judge(seen)
-    seen.gradients.clear()  # as large as the model, and no longer needed
-    passed.gradients.clear()
+    seen.gradients.clear()  # they may be as large as the model
     predicted, reason = expected(seen, findings)
     return Diagnosis(
         model=str(model.name),
@@ -124,14 +122,33 @@ def diagnose(model: Any, x: Any, y: Any = None, loss: Any = None) -> Diagnosis:
     )
 
 
-class _Passed:
-    """The two passes, and what they leave."""
+def _with_equals(kernels: Mapping[str, list[Kernel]]) -> set[int]:
+    """The variables whose gradients tell whether their units are stuck, by `id`."""
+    return {
+        id(kernel.variable)
+        for found in kernels.values()
+        for kernel in found
+        if kernel.trainable and not kernel.nonfinite
+        if kernel.duplicates or kernel.is_zero
+    }
 
-    def __init__(self, model: Any, objective: Objective, variables: list[Any]) -> None:
-        self._model, self._objective, self._variables = model, objective, variables
+
+class _Passed:
+    """The two passes, and what they leave.
+
+    Args:
+        model: the model.
+        objective: what is differentiated.
+        kept: the variables whose gradients are needed whole, by `id`.
+    """
+
+    def __init__(self, model: Any, objective: Objective, kept: set[int]) -> None:
+        self._model, self._objective, self._kept = model, objective, kept
+        self._trainable = list(model.trainable_variables)
         self.scale = _loss_scale(model)
         self.passage: Passage
-        self.gradients: list[Any] = []
+        self.gradients: dict[int, Any] = {}
+        self._sizes: dict[int, Any] = {}
         self.loss = math.nan
         self.chance: tuple[float, str] | None = None
         self.classes = 0
@@ -143,19 +160,32 @@ class _Passed:
             self.scale = max(1.0, self.scale / 2.0**8)
             self._pass()
 
-    def _pass(self) -> None:
-        with listening(self._model, gradients=True) as self.passage:
-            total, loss, gradients, _ = backends.backward(self._scaled, self._variables)
-        del total
-        self.loss = float(keras.ops.convert_to_numpy(loss))
-        self.gradients = [backends.dense(gradient) for gradient in gradients]
+    def moments(self) -> dict[int, Moments]:
+        """Of the gradients, free of the loss scale, by the variable's `id`."""
+        return {
+            id(variable): Moments.of(
+                math.prod(variable.shape), self._sizes[place]
+            ).over(self.scale)
+            for place, variable in enumerate(self._trainable)
+            if place in self._sizes
+        }
 
-    def _scaled(self, values: Sequence[Any] | None) -> tuple[Any, Any]:
-        if values is None:
-            values = [variable.value for variable in self._variables]
-        self.passage.home = values[0] if values else None
-        mapping = list(zip(self._variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping, collect_losses=True):
+    def _pass(self) -> None:
+        self._sizes, self.gradients = {}, {}
+        with listening(self._model, gradients=True) as self.passage:
+            loss = backends.backward(self._scaled, self._trainable, self._see)
+        self.loss = float(keras.ops.convert_to_numpy(loss))
+
+    def _see(self, place: int, gradient: Any) -> None:
+        """Keeps the size of a gradient, and what it holds where that is needed."""
+        self._sizes[place] = statistics.size(gradient)
+        key = id(self._trainable[place])
+        if key in self._kept:
+            self.gradients[key] = gradient
+
+    def _scaled(self, values: Sequence[Callable[[], Any]]) -> tuple[Any, Any]:
+        pending = dict(zip(map(id, self._trainable), values, strict=True))
+        with _Reading(pending, self.passage):
             with fitting(self._model, self._objective.x):
                 outputs = called(self._model, self._objective.x, training=True)
             loss = self._objective(outputs)
@@ -164,8 +194,23 @@ class _Passed:
         return loss * self.scale, backends.detached(loss)
 
     def _overflows(self) -> bool:
-        known = [gradient for gradient in self.gradients if gradient is not None]
-        return any(moments.nonfinite for moments in statistics.sizes(known))
+        return any(moments.nonfinite for moments in self.moments().values())
+
+
+class _Reading(keras.StatelessScope):
+    """Has functions for the values of variables, called when one is first read."""
+
+    def __init__(self, values: dict[int, Callable[[], Any]], passage: Passage) -> None:
+        super().__init__(collect_losses=True)
+        self._values, self._passage = values, passage
+
+    def get_current_value(self, variable: Any) -> Any:
+        value = self._values.pop(id(variable), None)
+        if value is not None:
+            self.state_mapping[id(variable)] = value()
+            if self._passage.home is None:
+                self._passage.home = self.state_mapping[id(variable)]
+        return super().get_current_value(variable)
 
 
 def _loss_scale(model: Any) -> float:
@@ -181,21 +226,6 @@ def _loss_scale(model: Any) -> float:
 def _classes(outputs: Any) -> int:
     flat = keras.tree.flatten(outputs)
     return int(flat[0].shape[-1]) if len(flat) == 1 and len(flat[0].shape) > 1 else 0
-
-
-def _gradient_moments(
-    variables: Sequence[Any], gradients: Sequence[Any], scale: float
-) -> dict[int, Moments]:
-    known = [
-        (variable, gradient)
-        for variable, gradient in zip(variables, gradients, strict=True)
-        if gradient is not None
-    ]
-    found = statistics.sizes([gradient for _, gradient in known])
-    return {
-        id(variable): moments.over(scale)
-        for (variable, _), moments in zip(known, found, strict=True)
-    }
 
 
 def _in_order(

@@ -49,8 +49,7 @@ class Examined:
         signals: a layer with weights each, in the order the data takes.
         kernels: the kernels of each layer by its path, also of those not called.
         layers: every layer with weights by its path.
-        gradients: for trainable variables, by `id`: the gradient where it lies, None
-            where the loss does not depend on it.
+        gradients: the gradients by kernels that hold equals, by the variable's `id`.
         scale: what the loss was multiplied by for the backward pass.
         inputs: the arrays of the batch.
         loss: the scalar that was differentiated.
@@ -58,6 +57,8 @@ class Examined:
         chance: the loss of a guess and how it is found, where that is known.
         loss_name: the name of the loss.
         classes: the last axis of the outputs.
+        moments: of the gradient by each trainable variable that the loss depends on,
+            by `id`, free of the loss scale.
     """
 
     model: Any

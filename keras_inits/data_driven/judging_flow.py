@@ -161,7 +161,7 @@ def disconnected(seen: Examined) -> _Found:
 
 def _is_cut(seen: Examined, path: str) -> bool:
     """Whether no gradient arrives: not a gradient of zeros, but none."""
-    gradients = [seen.gradients.get(id(v)) for v in seen.weights(path)]
+    gradients = [seen.gradient(variable) for variable in seen.weights(path)]
     if all(gradient is None for gradient in gradients):
         return True
     signal = seen.signal(path)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from keras_inits.data_driven import backends
 
 __all__ = [
     "SATURATED_BEYOND",
@@ -20,8 +22,7 @@ __all__ = [
     "moments",
     "share_beyond",
     "silent_units",
-    "sizes",
-    "square_sum",
+    "size",
 ]
 
 #: Below this input an activation passes next to nothing on: less than 1e-5.
@@ -46,6 +47,9 @@ SATURATED_BEYOND = {
     "hard_tanh": 1.0,
     "hard_sigmoid": 3.0,
 }
+
+# Mean squares between these are exact in single precision.
+_LEAST, _MOST = 1e-30, 1e30
 
 
 @dataclass(frozen=True)
@@ -140,13 +144,56 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@_compiled
-def moments(tensor: Any, option: None = None) -> Any:
+def moments(tensor: Any) -> Any:
     """A vector: the largest |x|; mean and variance of x over it; entries not finite.
 
-    Divided by the largest before they are squared, numbers of any size neither
-    underflow nor overflow.
+    Numbers of any size neither underflow nor overflow.
     """
+    largest, total, squares = _numbers(_rough(tensor))
+    count = max(math.prod(tensor.shape), 1)
+    mean, square = total / count, squares / count
+    # In single precision tiny squares are lost, large ones infinite, and of a small
+    # difference of two large ones noise is left.
+    if not _LEAST < square < _MOST or mean * mean > 0.99 * square:
+        return _exact(tensor)
+    variance = square - mean * mean
+    return np.array([largest, mean / largest, variance / largest**2, 0.0])
+
+
+def size(tensor: Any) -> Any:
+    """A vector as `moments` gives, of a large tensor, read once where that will do.
+
+    Of the mean nothing is said, and of the largest only whether there is one.
+    """
+    (squares,) = _numbers(_squares(tensor))
+    square = squares / max(math.prod(tensor.shape), 1)
+    if not _LEAST < square < _MOST:
+        return _exact(tensor)
+    return np.array([math.sqrt(square), 0.0, 1.0, 0.0])
+
+
+def _numbers(vector: Any) -> Iterator[float]:
+    yield from map(float, keras.ops.convert_to_numpy(vector))
+
+
+@_compiled
+def _rough(tensor: Any, option: None = None) -> Any:
+    """The largest |x|, the sum and the sum of squares."""
+    ops = keras.ops
+    flat = ops.cast(ops.reshape(tensor, (-1,)), "float32")
+    largest = ops.maximum(ops.max(flat), -ops.min(flat))
+    return ops.stack([largest, ops.sum(flat), backends.square_sum(flat)])
+
+
+@_compiled
+def _squares(tensor: Any, option: None = None) -> Any:
+    flat = keras.ops.cast(keras.ops.reshape(tensor, (-1,)), "float32")
+    return keras.ops.stack([backends.square_sum(flat)])
+
+
+@_compiled
+def _exact(tensor: Any, option: None = None) -> Any:
+    """Divided by the largest before they are squared, the mean taken off."""
     ops = keras.ops
     tensor = ops.cast(ops.reshape(tensor, (-1,)), "float32")
     finite = ops.isfinite(tensor)
@@ -157,16 +204,6 @@ def moments(tensor: Any, option: None = None) -> Any:
     variance = ops.mean(ops.square(scaled - mean))
     nonfinite = ops.sum(ops.cast(ops.logical_not(finite), "float32"))
     return ops.stack([largest, mean, variance, nonfinite])
-
-
-@_compiled
-def square_sum(tensor: Any, option: None = None) -> Any:
-    """The sum of squares, where a single pass must do.
-
-    It is exact enough while it is neither tiny nor infinite; else ask `moments`.
-    """
-    flat = keras.ops.cast(keras.ops.reshape(tensor, (-1,)), "float32")
-    return keras.ops.sum(keras.ops.square(flat))
 
 
 def extremes(tensor: Any, axis: int = -1) -> Any:
@@ -208,21 +245,3 @@ def silent_units(both: Iterable[NDArray[Any]], below: float) -> float | None:
     if not (np.any(high) or np.any(low)):
         return None
     return float(np.mean((high <= below) & ((low < 0.0) | (high < below))))
-
-
-def sizes(tensors: Sequence[Any]) -> list[Moments]:
-    """Moments of large tensors of mean 0, read once each where that will do.
-
-    Of the mean nothing is said, and of the largest only whether there is one.
-    """
-    sums = [square_sum(tensor) for tensor in tensors]
-    found = []
-    for tensor, total in zip(tensors, sums, strict=True):
-        count = math.prod(tensor.shape)
-        value = float(keras.ops.convert_to_numpy(total))
-        if 1e-30 < value / max(count, 1) < 1e30:
-            mean_square = value / count
-            found.append(Moments(count, 0.0, mean_square, math.sqrt(mean_square), 0))
-        else:
-            found.append(Moments.of(count, moments(tensor)))
-    return found

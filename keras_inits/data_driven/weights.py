@@ -318,23 +318,25 @@ def alike(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
         beginnings.append(np.resize(flat, _PREFIX) * (np.arange(_PREFIX) < len(flat)))
         members.append(kernel)
     groups: list[list[Kernel]] = []
+    in_step = _in_step(np.reshape(beginnings, (-1, _PREFIX)))
     free = list(range(len(members)))
     while free:
         first, *others = free
-        same = [o for o in others if _in_step(beginnings[first], beginnings[o])]
+        same = [other for other in others if in_step[first, other]]
         if same:
             groups.append([members[at] for at in (first, *same)])
         free = [at for at in others if at not in same]
     return groups
 
 
-def _in_step(a: Array, b: Array) -> bool:
-    """Whether two beginnings agree but for a factor, as far as both go."""
-    both = (a != 0.0) & (b != 0.0)
-    a, b = a[both], b[both]
-    if len(a) < _TOO_SHORT:
-        return False
-    return bool(a @ b > 0.99999 * np.linalg.norm(a) * np.linalg.norm(b))
+def _in_step(rows: Array) -> Array:
+    """Which pairs of rows agree but for a factor, where neither is 0."""
+    known = (rows != 0.0).astype(np.float64)
+    squares = np.square(rows) @ known.T  # of one row, where the other is known
+    near = rows @ rows.T > 0.99999 * np.sqrt(squares * squares.T)
+    enough = known @ known.T >= _TOO_SHORT
+    found: Array = near & enough
+    return found
 
 
 def _told_axes(layer: Any) -> tuple[list[int], list[int]]:
