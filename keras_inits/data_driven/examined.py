@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inits.architecture.host import on_host
 from keras_inits.architecture.roles import own_weights, weight_role
 from keras_inits.data_driven.signals import Signal
 from keras_inits.data_driven.statistics import Moments
@@ -125,4 +126,4 @@ class Examined:
 
 def values_of(variable: Any) -> NDArray[Any]:
     """The values of a variable, on the host."""
-    return np.asarray(keras.ops.convert_to_numpy(variable.value))
+    return on_host(variable)

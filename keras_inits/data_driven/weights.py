@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inits.architecture.fans import fans_by_weight
+from keras_inits.architecture.host import on_host
 from keras_inits.architecture.roles import own_weights, weight_role
 from keras_inits.initializers.fans import compute_fans
 from keras_inits.theory import gain
@@ -96,7 +97,7 @@ class Kernel:
     @property
     def values(self) -> Array:
         """Its numbers, on the host. Not kept: a model's weights fill memory twice."""
-        return np.asarray(keras.ops.convert_to_numpy(self.variable.value), np.float32)
+        return np.asarray(on_host(self.variable), np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inits.architecture.host import on_host
 from keras_inits.architecture.propagation.functions import activation_of
 from keras_inits.architecture.propagation.moments import Moments
 from keras_inits.architecture.propagation.softmax import softmax
@@ -77,8 +77,7 @@ def array(variable: Any) -> Floats:
 
 def kernel_of(variable: Any) -> NDArray[np.float32]:
     """A kernel's values, in float32: there may be very many."""
-    values = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
-    return np.asarray(values, dtype=np.float32)
+    return np.asarray(on_host(variable), dtype=np.float32)
 
 
 def bias_moments(bias: Any) -> tuple[float, float]:
