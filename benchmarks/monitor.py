@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import monitor_floor, monitor_networks
 from benchmarks.monitor_peers import WANDB, has_wandb, second_pass, wandb_watch
 from benchmarks.settings import BACKENDS, Settings
-from benchmarks.tables import Table, show, verdict
+from benchmarks.tables import NOTHING, Table, show
 from benchmarks.timing import median_ratio, race
 from benchmarks.workers import Worker
 
@@ -113,38 +113,45 @@ def _ignore(verdict: Any) -> None:
 
 
 def tables(measured: list[dict[str, Any]]) -> list[Table]:
-    rows = []
+    ways = list(dict.fromkeys(row["way"] for row in measured))
+    cells: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in measured:
-        goal = GOALS[row["network"]].get(row["way"])
-        rows.append(
-            [
-                row["network"],
-                row["backend"],
-                show(1000 * row["step"]),
-                row["way"],
-                show(row["ratio"], 4),
-                "-" if goal is None else f"≤ {goal:g}",
-                verdict(row["ratio"], goal),
-            ]
-        )
+        place = row["network"], row["backend"]
+        cells.setdefault(place, {})[row["way"]] = row
+    rows = [
+        [*place, show(1000 * next(iter(cell.values()))["step"])]
+        + [_shown(cell.get(way)) for way in ways]
+        for place, cell in sorted(cells.items(), key=lambda item: item[0][0])
+    ]
     networks = "; ".join(f"{each}: {monitor_networks.ONE_LINE[each]}" for each in STEPS)
     return [
         Table(
             title="A step of `fit` with the monitor, over one without",
-            columns=["network", "backend", "plain, ms", "with", "ratio", "goal", ""],
+            columns=["network", "backend", "plain, ms", *ways],
             rows=rows,
             note=(
-                "`fit` with each way in turn, medians of each round's ratio. "
-                f"{networks}; batches of {monitor_networks.BATCH}, Adam. Second pass: "
-                "a callback that takes the gradients once more after each step. "
-                f"{_about_wandb(measured)} Floor: 1 + the time of the same reductions "
-                "alone over that of a plain step: the norms of tensors of the weights' "
-                "shapes, two for each weight (cheap) or three, one of a difference "
-                "(standard), compiled as a step is, without the cost of starting it, "
-                "without care for underflow, nothing else."
+                "`fit` with each way in turn, medians of each round's ratio, beside "
+                f"the goal where there is one. {networks}; batches of "
+                f"{monitor_networks.BATCH}, Adam. Second pass: a callback that takes "
+                f"the gradients once more after each step. {_about_wandb(measured)} "
+                "Floor: 1 + the time of the same reductions alone over that of a plain "
+                "step: the norms of tensors of the weights' shapes, two for each "
+                "weight (cheap) or three, one of a difference (standard), compiled as "
+                "a step is, without the cost of starting it, without care for "
+                "underflow, nothing else."
             ),
         )
     ]
+
+
+def _shown(row: dict[str, Any] | None) -> str:
+    """A ratio, and how it stands to its goal."""
+    if row is None:
+        return NOTHING
+    ratio, goal = row["ratio"], GOALS[row["network"]].get(row["way"])
+    if goal is None:
+        return show(ratio, 4)
+    return f"{show(ratio, 4)} {'≤' if ratio <= goal else '>'} {goal:g}"
 
 
 def _about_wandb(measured: list[dict[str, Any]]) -> str:

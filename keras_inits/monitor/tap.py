@@ -176,6 +176,7 @@ class _Step:
         state: dict[int, Any] | None,
     ) -> None:
         self._rim, self._measures = tap._rim, tap._measures
+        self._compiled = tap._compiled
         self._inner = getattr(optimizer, "inner_optimizer", None) or optimizer
         self._state = state
         pairs = [
@@ -188,7 +189,7 @@ class _Step:
         self.variables = [v for v, gradient in pairs if gradient is not None]
         self._disconnected = [v for v, gradient in pairs if gradient is None]
         whole = self._rim.reduced([g for _, g in pairs if g is not None])
-        self._gradients = [self._rim.dense(g, tap._compiled) for g in whole]
+        self._gradients = [self._rim.dense(g, self._compiled) for g in whole]
         self._dynamic = self._inner is not optimizer
         self._scale = self._loss_scale(optimizer)
         # Read before the optimizer changes it.
@@ -251,7 +252,7 @@ class _Step:
         """Measures what has been gathered and not been measured yet."""
         rows, rim = self._rows, self._rim
         fresh = {name: pack for name, pack in self._packs.items() if name not in rows}
-        found = rim.norms(list(fresh.values()))
+        found = rim.norms(list(fresh.values()), self._compiled)
         rows.update(zip(fresh, found, strict=True))
         if "gradient_norm" in fresh:
             rows["gradient_norm"] = self._unscaled(rows["gradient_norm"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,8 @@ _LEAST_SAFE_NORM = 1e-15
 
 # Up to so many entries, copying a tensor is cheaper than an operation of its own.
 _SMALL = 1 << 11
+# Beyond so many, a condition of its own costs next to nothing.
+_LARGE = 1 << 16
 
 
 def current(variable: Any, state: Any = None) -> Any:
@@ -108,43 +110,83 @@ def change(after: Packed, before: Packed) -> Packed:
     return after.map(lambda new, old: new - old, before)
 
 
-def norms(several: list[Packed]) -> list[Any]:
+def norms(several: list[Packed], compiled: bool) -> list[Any]:
     """The L2 norms of several packs, also where squares are 0 or infinite in float32.
+
+    Args:
+        several: The packs.
+        compiled: Whether the step is compiled by XLA.
 
     Returns:
         A vector for each, with an entry a tensor.
     """
-    plain = [_joined(p, _norm, _norms) for p in several]
+    if compiled:  # where a condition may wait for the device, and passes are fused
+        return [_joined(p, _scaled_norm, _scaled_norms) for p in several]
+    plain = [_in_a_row(p, _norm, _norms) for p in several]
     together = tf.concat([tf.cast(row, tf.float32) for row in plain], 0)
-    unsafe = tf.reduce_any((together < _LEAST_SAFE_NORM) | ~tf.math.is_finite(together))
+    small = [part for p in several for part in p.parts if not _is_large(part)]
+
+    def scaled(rows: Sequence[Any], parts: Sequence[Any]) -> list[Any]:
+        rest, found = iter(parts), []
+        for p, row in zip(several, rows, strict=True):
+            large = [row[place] for place in range(len(p.alone))]
+            alone = [
+                large[place] if _is_large(x) else _scaled_norm(next(rest))
+                for place, x in enumerate(p.alone)
+            ]
+            each = [_scaled_norms(next(rest)) for _ in p.stacks]
+            found.append(tf.concat([tf.stack(alone), *each] if alone else each, 0))
+        return found
+
+    rows = _either(_is_unsafe(together), scaled, plain, small) if small else plain
+    return [tf.gather(row, p.order) for row, p in zip(rows, several, strict=True)]
+
+
+def _is_unsafe(norms: Any) -> Any:
+    """Whether among norms of plain squares is one that may be wrong."""
+    return tf.reduce_any((norms < _LEAST_SAFE_NORM) | ~tf.math.is_finite(norms))
+
+
+def _either(
+    unsafe: Any,
+    scaled: Callable[[Sequence[Any], Sequence[Any]], list[Any]],
+    plain: list[Any],
+    parts: list[Any],
+) -> list[Any]:
+    """`scaled(plain, parts)` where the norms in `plain` are unsafe, else `plain`.
+
+    `tf.cond` spreads over the graph, with an operation or two for each tensor, which on
+    a small network costs more than the norms; this stays a single one.
+    """
     if tf.executing_eagerly():
-        return _scaled(several) if unsafe else plain
-
-    def scaled(*arguments: Any) -> list[Any]:
-        parts = iter(arguments[len(plain) :])
-        same = [p.like([next(parts) for _ in p.parts]) for p in several]
-        return _scaled(same)
-
-    def unscaled(*arguments: Any) -> list[Any]:
-        return list(arguments[: len(plain)])
-
-    # `tf.cond` spreads over the graph, with an operation or two for each tensor, which
-    # on a small network costs more than the norms; this stays a single one.
-    inputs = [*plain, *(part for p in several for part in p.parts)]
+        return scaled(plain, parts) if unsafe else plain
+    inputs, count = [*plain, *parts], len(plain)
     specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
-    rows: list[Any] = tf.raw_ops.StatelessIf(
+
+    def then(*given: Any) -> list[Any]:
+        return scaled(given[:count], given[count:])
+
+    def otherwise(*given: Any) -> list[Any]:
+        return list(given[:count])
+
+    found: list[Any] = tf.raw_ops.StatelessIf(
         cond=unsafe,
         input=inputs,
         Tout=[row.dtype for row in plain],
-        then_branch=tf.function(scaled).get_concrete_function(*specs),
-        else_branch=tf.function(unscaled).get_concrete_function(*specs),
+        then_branch=tf.function(then).get_concrete_function(*specs),
+        else_branch=tf.function(otherwise).get_concrete_function(*specs),
         output_shapes=[row.shape for row in plain],
     )
-    return rows
+    return found
 
 
-def _scaled(several: list[Packed]) -> list[Any]:
-    return [_joined(p, _scaled_norm, _scaled_norms) for p in several]
+def _is_large(part: Any) -> bool:
+    """Whether a tensor is looked after by itself.
+
+    It can be let go then as soon as its norm is known, and not when all norms are.
+    """
+    count = part.shape.num_elements()
+    return count is None or count > _LARGE
 
 
 def _joined(pack: Packed, one: Callable[..., Any], each: Callable[..., Any]) -> Any:
@@ -152,13 +194,23 @@ def _joined(pack: Packed, one: Callable[..., Any], each: Callable[..., Any]) -> 
 
     `one` makes a number of a tensor, `each` a vector of a stack.
     """
+    return tf.gather(_in_a_row(pack, one, each), pack.order)
+
+
+def _in_a_row(pack: Packed, one: Callable[..., Any], each: Callable[..., Any]) -> Any:
+    """The same in the order of the parts."""
     alone = [tf.stack([one(x) for x in pack.alone])] if pack.alone else []
-    rows = [*alone, *(each(stack) for stack in pack.stacks)]
-    return tf.gather(tf.concat(rows, 0), pack.order)
+    return tf.concat([*alone, *(each(stack) for stack in pack.stacks)], 0)
 
 
 def _norm(x: Any) -> Any:
-    return tf.sqrt(2.0 * tf.nn.l2_loss(x))
+    plain = tf.sqrt(2.0 * tf.nn.l2_loss(x))
+    if not _is_large(x):
+        return plain
+    [norm] = _either(
+        _is_unsafe(plain), lambda _, parts: [_scaled_norm(parts[0])], [plain], [x]
+    )
+    return norm
 
 
 def _norms(stack: Any) -> Any:

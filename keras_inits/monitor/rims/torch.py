@@ -81,8 +81,12 @@ def change(after: list[Any], before: list[Any]) -> list[Any]:
     return list(torch._foreach_sub(after, before))
 
 
-def norms(several: list[list[Any]]) -> list[Any]:
+def norms(several: list[list[Any]], compiled: bool) -> list[Any]:
     """The L2 norms of several packs, also where squares are 0 or infinite in float32.
+
+    Args:
+        several: The packs.
+        compiled: Whether the step is compiled; it makes no difference here.
 
     Returns:
         A vector for each, with an entry a tensor, in float64.
