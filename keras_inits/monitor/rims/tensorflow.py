@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,6 +56,9 @@ _LEAST_SAFE_NORM = 1e-15
 _SMALL = 1 << 11
 # Beyond so many, a condition of its own costs next to nothing.
 _LARGE = 1 << 16
+
+# Careful norms, from plain ones and from tensors.
+_Scaled = Callable[[Sequence[Any], Sequence[Any]], list[Any]]
 
 
 def current(variable: Any, state: Any = None) -> Any:
@@ -147,11 +151,29 @@ def _is_unsafe(norms: Any) -> Any:
     return tf.reduce_any((norms < _LEAST_SAFE_NORM) | ~tf.math.is_finite(norms))
 
 
+def _branches(scaled: _Scaled, count: int, specs: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Of a condition: functions of the first `count` inputs and of the rest."""
+
+    def then(*given: Any) -> list[Any]:
+        return scaled(given[:count], given[count:])
+
+    def otherwise(*given: Any) -> list[Any]:
+        return list(given[:count])
+
+    made = [tf.function(branch, autograph=False) for branch in (then, otherwise)]
+    return tuple(each.get_concrete_function(*specs) for each in made)
+
+
+#: The same for tensors of one shape, which share theirs.
+_shared_branches = functools.lru_cache(maxsize=256)(_branches)
+
+
 def _either(
     unsafe: Any,
-    scaled: Callable[[Sequence[Any], Sequence[Any]], list[Any]],
+    scaled: _Scaled,
     plain: list[Any],
     parts: list[Any],
+    branches: Callable[..., tuple[Any, Any]] = _branches,
 ) -> list[Any]:
     """`scaled(plain, parts)` where the norms in `plain` are unsafe, else `plain`.
 
@@ -160,21 +182,15 @@ def _either(
     """
     if tf.executing_eagerly():
         return scaled(plain, parts) if unsafe else plain
-    inputs, count = [*plain, *parts], len(plain)
-    specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
-
-    def then(*given: Any) -> list[Any]:
-        return scaled(given[:count], given[count:])
-
-    def otherwise(*given: Any) -> list[Any]:
-        return list(given[:count])
-
+    inputs = [*plain, *parts]
+    specs = tuple(tf.TensorSpec(x.shape, x.dtype) for x in inputs)
+    then, otherwise = branches(scaled, len(plain), specs)
     found: list[Any] = tf.raw_ops.StatelessIf(
         cond=unsafe,
         input=inputs,
         Tout=[row.dtype for row in plain],
-        then_branch=tf.function(then).get_concrete_function(*specs),
-        else_branch=tf.function(otherwise).get_concrete_function(*specs),
+        then_branch=then,
+        else_branch=otherwise,
         output_shapes=[row.shape for row in plain],
     )
     return found
@@ -207,10 +223,13 @@ def _norm(x: Any) -> Any:
     plain = tf.sqrt(2.0 * tf.nn.l2_loss(x))
     if not _is_large(x):
         return plain
-    [norm] = _either(
-        _is_unsafe(plain), lambda _, parts: [_scaled_norm(parts[0])], [plain], [x]
-    )
+    unsafe = _is_unsafe(plain)
+    [norm] = _either(unsafe, _scaled_alone, [plain], [x], _shared_branches)
     return norm
+
+
+def _scaled_alone(rows: Sequence[Any], parts: Sequence[Any]) -> list[Any]:
+    return [_scaled_norm(part) for part in parts]
 
 
 def _norms(stack: Any) -> Any:
