@@ -29,9 +29,7 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
         cell: dict[str, Any] = {"model": name, "backend": backend, "batch": batch}
         rounds = 2 if settings.quick else 4
         for what in ("step", "check"):
-            with Worker(
-                backend
-            ) as worker:  # a fresh process each: no memory lies about
+            with Worker(backend) as worker:  # a fresh process: no memory lies about
                 cell[what] = worker.run(cost, name, what, batch, rounds)
         measured.append(cell)
     return measured
@@ -42,8 +40,8 @@ def cost(name: str, what: str, batch: int, rounds: int) -> dict[str, float]:
     model, x, y = made(name, batch)
     run = {"step": step, "check": check}[what]
     gc.collect()
-    memory._reset_peak()
-    before = memory._status("VmRSS")
+    memory.reset_peak()
+    before = memory.status("VmRSS")
     start = time.perf_counter()
     run(model, x, y)
     first = time.perf_counter() - start
@@ -55,7 +53,7 @@ def cost(name: str, what: str, batch: int, rounds: int) -> dict[str, float]:
     return {
         "first": first,
         "later": statistics.median(times),
-        "memory": memory._status("VmHWM") - before,
+        "memory": memory.status("VmHWM") - before,
         "model": before,
     }
 

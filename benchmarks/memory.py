@@ -12,7 +12,7 @@ from benchmarks.tables import Table, shape_name, show, verdict
 from benchmarks.timing import finish
 from benchmarks.workers import Worker
 
-__all__ = ["measure", "tables"]
+__all__ = ["STATUS", "measure", "reset_peak", "status", "tables"]
 
 SHAPES = ((1024, 1024), (4096, 4096))
 QUICK_SHAPES = ((1024, 1024),)
@@ -21,12 +21,14 @@ WARM_UP = (256, 256)
 
 GOAL, ORTHOGONAL_GOAL = 1.1, 3.0
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+#: What Linux tells of a process; without it, nothing here can be measured.
+STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
 _WHOSE = {"ours": peers.ours, "keras": peers.keras_own}
 
 
 def measure(settings: Settings) -> list[dict[str, Any]]:
-    if not _STATUS.exists():
+    if not STATUS.exists():
         return []
     shapes = QUICK_SHAPES if settings.quick else SHAPES
     schemes = (*peers.RANDOM, peers.ORTHOGONAL)
@@ -45,15 +47,15 @@ def peak(whose: str, scheme: str, shape: tuple[int, ...]) -> dict[str, Any]:
     call = _WHOSE[whose](scheme)
     finish(call(WARM_UP))
     gc.collect()
-    exact = _reset_peak()
-    before = _status("VmRSS")
+    exact = reset_peak()
+    before = status("VmRSS")
     result = call(shape)
     finish(result)
-    rise = _status("VmHWM") - before
+    rise = status("VmHWM") - before
     return {"bytes": rise, "result": 4 * math.prod(shape), "exact": exact}
 
 
-def _reset_peak() -> bool:
+def reset_peak() -> bool:
     """Whether the kernel let go of the peak that importing had reached."""
     try:
         _RESET.write_text("5")
@@ -62,11 +64,12 @@ def _reset_peak() -> bool:
     return True
 
 
-def _status(name: str) -> int:
-    for line in _STATUS.read_text().splitlines():
+def status(name: str) -> int:
+    """Bytes of this process: `VmRSS` as it stands, `VmHWM` at its peak."""
+    for line in STATUS.read_text().splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
-    raise LookupError(f"{_STATUS} has no line {name}.")
+    raise LookupError(f"{STATUS} has no line {name}.")
 
 
 def tables(measured: list[dict[str, Any]]) -> list[Table]:

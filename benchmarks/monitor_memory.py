@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from benchmarks import monitor_networks
-from benchmarks.memory import _STATUS, _reset_peak, _status
+from benchmarks.memory import STATUS, reset_peak, status
 from benchmarks.settings import BACKENDS, Settings
 from benchmarks.tables import Table, show, verdict
 from benchmarks.workers import Worker
@@ -35,7 +35,7 @@ _PROCESSES = 3
 
 
 def measure(settings: Settings) -> list[dict[str, Any]]:
-    if not _STATUS.exists():
+    if not STATUS.exists():
         return []
     sizes = QUICK_SIZES if settings.quick else SIZES
     processes = 1 if settings.quick else min(_PROCESSES, settings.rounds)
@@ -67,12 +67,12 @@ def _peaks(network: str, size: int, way: str) -> dict[str, Any]:
         )
 
     fit()
-    first = _status("VmHWM")
+    first = status("VmHWM")
     _let_go()
-    exact = _reset_peak()
-    before = _status("VmRSS")
+    exact = reset_peak()
+    before = status("VmRSS")
     fit()
-    peak = _status("VmHWM")
+    peak = status("VmHWM")
     return {"first": first, "before": before, "peak": peak, "exact": exact}
 
 
