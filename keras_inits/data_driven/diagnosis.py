@@ -38,8 +38,9 @@ def diagnose(model: Any, x: Any, y: Any = None, loss: Any = None) -> Diagnosis:
 
     One forward and one backward pass over a batch, in training mode, with gradients
     taken by the outputs of layers. Use it before the first step; it needs no compiled
-    model. It costs about a step of training. It does not see what only training shows,
-    as a learning rate that is too large: that is the monitor's.
+    model. It takes one to three times as long as the first step of training, which
+    compiles it, and two to four of the later ones. It does not see what only training
+    shows, as a learning rate that is too large: that is the monitor's.
 
     The model is left as it was: weights, batch statistics, seeds, metrics, optimizer
     and attributes, after an exception, too.
