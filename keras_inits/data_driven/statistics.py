@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +149,8 @@ def moments(tensor: Any) -> Any:
 
     Numbers of any size neither underflow nor overflow.
     """
-    largest, total, squares = _numbers(_rough(tensor))
+    rough = keras.ops.convert_to_numpy(_rough(tensor))
+    largest, total, squares = map(float, rough)
     count = max(math.prod(tensor.shape), 1)
     mean, square = total / count, squares / count
     # In single precision tiny squares are lost, large ones infinite, and of a small
@@ -165,15 +166,11 @@ def size(tensor: Any) -> Any:
 
     Of the mean nothing is said, and of the largest only whether there is one.
     """
-    (squares,) = _numbers(_squares(tensor))
-    square = squares / max(math.prod(tensor.shape), 1)
+    total = float(keras.ops.convert_to_numpy(_squares(tensor)))
+    square = total / max(math.prod(tensor.shape), 1)
     if not _LEAST < square < _MOST:
         return _exact(tensor)
     return np.array([math.sqrt(square), 0.0, 1.0, 0.0])
-
-
-def _numbers(vector: Any) -> Iterator[float]:
-    yield from map(float, keras.ops.convert_to_numpy(vector))
 
 
 @_compiled
@@ -188,7 +185,7 @@ def _rough(tensor: Any, option: None = None) -> Any:
 @_compiled
 def _squares(tensor: Any, option: None = None) -> Any:
     flat = keras.ops.cast(keras.ops.reshape(tensor, (-1,)), "float32")
-    return keras.ops.stack([backends.square_sum(flat)])
+    return backends.square_sum(flat)
 
 
 @_compiled
