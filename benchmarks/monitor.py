@@ -84,9 +84,10 @@ def _timer(
     model: Any, batch: Any, steps: int, callbacks: list[Any]
 ) -> Callable[[], float]:
     """Trains a network for some steps; returns the seconds a step."""
+    from keras_inits.experiments.training import repeated
 
     def timer() -> float:
-        data = monitor_networks.repeated(batch, steps)
+        data = repeated(batch, steps)
         start = time.perf_counter()
         model.fit(
             data, steps_per_epoch=steps, verbose=0, callbacks=callbacks, shuffle=False

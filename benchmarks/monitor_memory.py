@@ -55,13 +55,14 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
 def _peaks(network: str, size: int, way: str) -> dict[str, Any]:
     """Runs in a worker: bytes of the process at its peak, and before the second fit."""
     from keras_inits import NormMonitor
+    from keras_inits.experiments.training import repeated
 
     model = monitor_networks.network(network)
     batch = monitor_networks.batch(network, size)
     callbacks = [] if way == "plain" else [NormMonitor(measures=way, on_verdict=_pass)]
 
     def fit() -> None:
-        data = monitor_networks.repeated(batch, STEPS)
+        data = repeated(batch, STEPS)
         model.fit(
             data, steps_per_epoch=STEPS, verbose=0, callbacks=callbacks, shuffle=False
         )

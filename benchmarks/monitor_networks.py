@@ -1,10 +1,10 @@
 """The networks that the monitor is measured on, and what they are trained on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-__all__ = ["BATCH", "ONE_LINE", "batch", "network", "repeated"]
+__all__ = ["BATCH", "ONE_LINE", "batch", "network"]
 
 BATCH = 32
 
@@ -47,22 +47,6 @@ def batch(name: str, size: int = BATCH) -> Any:
     random = np.random.default_rng(0)
     x = random.standard_normal((size, *_SHAPES[name]), dtype=np.float32)
     return x, random.standard_normal((size, 10), dtype=np.float32)
-
-
-def repeated(batch: Any, steps: int) -> Any:
-    """The same batch over and over, in the form that the backend reads fastest."""
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.data.Dataset.from_tensors(batch).repeat(steps)
-
-    def batches() -> Iterator[Any]:
-        while True:
-            yield batch
-
-    return batches()
 
 
 def _mlp() -> Any:

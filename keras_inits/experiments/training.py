@@ -13,7 +13,7 @@ from keras_inits.experiments.relu_chain import Measurement, measure
 from keras_inits.monitor import NormMonitor
 from keras_inits.records import History, Sample
 
-__all__ = ["train_full_batch"]
+__all__ = ["repeated", "train_full_batch"]
 
 # Measured points along a run: enough for a smooth curve, and few enough that
 # `fit` can do some hundred updates between two of them without leaving its loop.
@@ -86,7 +86,7 @@ def _fit(
 ) -> None:
     callbacks[0].every = every
     model.fit(
-        _repeated(batch, steps),
+        repeated(batch, steps),
         steps_per_epoch=steps,
         shuffle=False,
         verbose=0,
@@ -98,9 +98,7 @@ def _can_execute_many() -> bool:
     return bool(keras.backend.backend() != "torch")
 
 
-def _repeated(
-    batch: tuple[NDArray[np.float32], NDArray[np.float32]], steps: int
-) -> Any:
+def repeated(batch: tuple[NDArray[np.float32], NDArray[np.float32]], steps: int) -> Any:
     """The same batch over and over, in the form that the backend reads fastest."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
