@@ -103,7 +103,7 @@ def norms(several: list[Packed], compiled: bool) -> list[Any]:
 
     Args:
         several: The packs.
-        compiled: Whether the step is compiled.
+        compiled: Whether the step is compiled; it makes no difference here.
 
     Returns:
         A vector for each, with an entry a tensor.
