@@ -92,16 +92,14 @@ class NormMonitor(OwnLoop):
         keep: int = 1000,
     ) -> None:
         _check(measures, on_verdict, batch)
-        self.measures = measures
-        self.every = as_schedule(every)
-        self.on_verdict = on_verdict
-        self.totals = totals
         self.history = History(keep)
         files = [TensorBoardSink(log_dir)] if log_dir is not None else []
-        settings = Settings(measures, self.every, as_pattern(layers), batch, histograms)
+        schedule = as_schedule(every)
+        settings = Settings(measures, schedule, as_pattern(layers), batch, histograms)
         recorder = Recorder([self.history, *files, *sinks])
         super().__init__(Watch(settings, recorder, on_verdict))
         self.verdicts = self._watch.verdicts
+        self._totals = totals
         self._tapped: TappedStep | None = None
 
     # --- the hooks of Keras ----------------------------------------------------------
@@ -148,7 +146,7 @@ class NormMonitor(OwnLoop):
             return
         found = session.drain()
         later, totals = session.end_epoch(epoch, dict(logs or {}))
-        if self.totals and logs is not None:
+        if self._totals and logs is not None:
             logs.update(totals)
         self._watch.pronounce(found + later)
 
