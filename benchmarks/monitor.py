@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,16 +13,19 @@ from benchmarks import monitor_floor, monitor_networks
 from benchmarks.monitor_peers import WANDB, has_wandb, second_pass, wandb_watch
 from benchmarks.settings import BACKENDS, Settings
 from benchmarks.tables import NOTHING, Table, show
-from benchmarks.timing import median_ratio, race
+from benchmarks.timing import finish, median_ratio, race
 from benchmarks.workers import Worker
 
 __all__ = ["measure", "tables"]
 
-#: Steps of one measurement, by network: about a second of plain training.
-STEPS = {"mlp": 200, "cnn": 30, "transformer": 30}
-QUICK_STEPS = {"mlp": 20, "cnn": 3, "transformer": 3}
-#: torch runs the mlp operation by operation: its step takes five times as long.
-TORCH_STEPS = {"mlp": 40}
+NETWORKS = ("mlp", "cnn", "transformer")
+
+#: Steps of one measurement: few, for the clock of a machine changes within a second,
+#: and a multiple of the 16 after which the monitor reads its numbers.
+STEPS = 16
+#: So many times the rounds, therefore, and seconds for those of a cell.
+ROUNDS = 8
+BUDGET = 100.0
 
 #: The most that a step may cost, relative to plain `fit`: of a network whose step is
 #: 20 ms or more, and of 50 layers of 64 units, where a step is a few milliseconds.
@@ -35,7 +39,7 @@ GOALS = {
 def measure(settings: Settings) -> list[dict[str, Any]]:
     rows = []
     for backend in BACKENDS:
-        for network in STEPS:
+        for network in NETWORKS:
             with Worker(backend) as worker:
                 cell = worker.run(_measure, backend, network, settings)
             for row in cell:  # the whole takes a quarter of an hour
@@ -46,22 +50,21 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _measure(backend: str, network: str, settings: Settings) -> list[dict[str, Any]]:
-    by_network = QUICK_STEPS if settings.quick else STEPS
-    if backend == "torch" and not settings.quick:
-        by_network = STEPS | TORCH_STEPS
-    steps = by_network[network]
+    if not settings.quick:
+        rounds = ROUNDS * settings.rounds
+        settings = replace(settings, rounds=rounds, budget=BUDGET)
     batch = monitor_networks.batch(network)
     model = monitor_networks.network(network)
     with contextlib.ExitStack() as opened:
-        timers = {"plain": _timer(model, batch, steps, [])}
+        timers = {"plain": _timer(model, batch, [])}
         for way in _ways(backend):
             model = monitor_networks.network(network)
             callbacks = _callbacks(way, model, batch, opened)
-            # A histogram of each gradient takes long: fewer steps say how long.
-            some = max(steps // 10, 1) if way == WANDB else steps
-            timers[way] = _timer(model, batch, some, callbacks)
+            # A histogram of each gradient takes long: one step says how long.
+            steps = 1 if way == WANDB else STEPS
+            timers[way] = _timer(model, batch, callbacks, steps)
         timers |= monitor_floor.timers(backend, model)
-        times = race(timers, settings)
+        times = race(timers, settings, pause=0.0)
     plain = times.pop("plain")
     return [
         {
@@ -81,18 +84,35 @@ def _ways(backend: str) -> list[str]:
 
 
 def _timer(
-    model: Any, batch: Any, steps: int, callbacks: list[Any]
+    model: Any, batch: Any, callbacks: list[Any], steps: int = STEPS
 ) -> Callable[[], float]:
-    """Trains a network for some steps; returns the seconds a step."""
+    """Trains a network for some steps; returns the seconds a step, without the first.
+
+    The first step of a `fit` bears what is done once a training.
+    """
+    import keras
+
     from keras_inits.experiments.training import repeated
 
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_end(self, index: int, logs: Any = None) -> None:
+            if index in (0, steps):
+                finish((logs or {}).get("loss"))
+                self.start, self.end = self.end, time.perf_counter()
+
+        start = end = 0.0
+
+    clock = Clock()
+
     def timer() -> float:
-        data = repeated(batch, steps)
-        start = time.perf_counter()
         model.fit(
-            data, steps_per_epoch=steps, verbose=0, callbacks=callbacks, shuffle=False
+            repeated(batch, steps + 1),
+            steps_per_epoch=steps + 1,
+            verbose=0,
+            callbacks=[*callbacks, clock],
+            shuffle=False,
         )
-        return (time.perf_counter() - start) / steps
+        return (clock.end - clock.start) / steps
 
     return timer
 
@@ -129,7 +149,9 @@ def tables(measured: list[dict[str, Any]]) -> list[Table]:
         + [_shown(cell.get(way)) for way in ways]
         for place, cell in sorted(cells.items(), key=lambda item: item[0][0])
     ]
-    networks = "; ".join(f"{each}: {monitor_networks.ONE_LINE[each]}" for each in STEPS)
+    networks = "; ".join(
+        f"{each}: {monitor_networks.ONE_LINE[each]}" for each in NETWORKS
+    )
     return [
         Table(
             title="A step of `fit` with the monitor, over one without",

@@ -1,5 +1,6 @@
 """How calls are timed: in turn, each finished before the clock stops, by medians."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +36,19 @@ def seconds(call: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - start
 
 
-def race(timers: Mapping[str, Callable[[], float]], settings: Settings) -> Times:
+def race(
+    timers: Mapping[str, Callable[[], float]],
+    settings: Settings,
+    pause: float = _PAUSE,
+) -> Times:
     """Asks each timer in turn, round after round: noise of the machine hits all alike.
 
-    Every other round goes backwards, for it matters who was there before.
+    Each round has an order of its own, for it matters who was there before.
 
     Args:
         timers: each makes one measurement and returns its seconds.
         settings: says how many rounds.
+        pause: seconds before each measurement.
 
     Returns:
         Seconds by name and round; a few calls at the start are not among them.
@@ -52,8 +58,8 @@ def race(timers: Mapping[str, Callable[[], float]], settings: Settings) -> Times
             timer()
     times: Times = {name: [] for name in timers}
     for done in settings.each_round():
-        for name in list(timers)[:: -1 if done % 2 else 1]:
-            time.sleep(_PAUSE)
+        for name in random.Random(done).sample(list(timers), len(timers)):
+            time.sleep(pause)
             times[name].append(timers[name]())
     return times
 
