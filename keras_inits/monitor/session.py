@@ -60,7 +60,7 @@ class Session:
         self.tap = Tap(MEASURES[settings.measures], self._watches, compiled)
         self._facts = training_facts(model, optimizers)
         self._queue: deque[tuple[list[Reading], int, Any]] = deque()
-        self._drained = time.monotonic()
+        self._waiting_since = 0.0
         self._last: Sample | None = None
         self._next_look = 10
         self._told: set[str] = set()
@@ -117,6 +117,8 @@ class Session:
 
     def push(self, readings: list[Reading], epoch: int, loss: Any) -> None:
         """Queues a step's readings."""
+        if not self._queue:
+            self._waiting_since = time.monotonic()
         self._queue.append((readings, epoch, loss))
 
     @property
@@ -124,12 +126,11 @@ class Session:
         """Whether it is time to drain the queue."""
         if not self._queue:
             return False
-        waited = time.monotonic() - self._drained
+        waited = time.monotonic() - self._waiting_since
         return len(self._queue) > _HELD or waited > _HELD_SECONDS
 
     def drain(self) -> list[Verdict]:
         """Fetches what is queued, keeps it, writes it, and says what is wrong."""
-        self._drained = time.monotonic()
         if not self._queue:
             return []
         found = self.open(strict=False)
