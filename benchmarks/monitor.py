@@ -18,11 +18,10 @@ from benchmarks.workers import Worker
 
 __all__ = ["measure", "tables"]
 
-NETWORKS = ("mlp", "cnn", "transformer")
-
-#: Steps of one measurement: few, for the clock of a machine changes within a second,
-#: and a multiple of the 16 after which the monitor reads its numbers.
-STEPS = 16
+#: Steps of one measurement, by network: few, for the clock of a machine changes within
+#: a second, and of the smallest so many that the caches are warm for most of them. The
+#: monitor reads its numbers after each 16, two steps late.
+STEPS = {"mlp": 4 * 16 + 2, "cnn": 16 + 2, "transformer": 16 + 2}
 #: So many times the rounds, therefore, and seconds for those of a cell.
 ROUNDS = 8
 BUDGET = 100.0
@@ -39,7 +38,7 @@ GOALS = {
 def measure(settings: Settings) -> list[dict[str, Any]]:
     rows = []
     for backend in BACKENDS:
-        for network in NETWORKS:
+        for network in STEPS:
             with Worker(backend) as worker:
                 cell = worker.run(_measure, backend, network, settings)
             for row in cell:  # the whole takes a quarter of an hour
@@ -53,16 +52,16 @@ def _measure(backend: str, network: str, settings: Settings) -> list[dict[str, A
     if not settings.quick:
         rounds = ROUNDS * settings.rounds
         settings = replace(settings, rounds=rounds, budget=BUDGET)
-    batch = monitor_networks.batch(network)
+    batch, steps = monitor_networks.batch(network), STEPS[network]
     model = monitor_networks.network(network)
     with contextlib.ExitStack() as opened:
-        timers = {"plain": _timer(model, batch, [])}
+        timers = {"plain": _timer(model, batch, [], steps)}
         for way in _ways(backend):
             model = monitor_networks.network(network)
             callbacks = _callbacks(way, model, batch, opened)
             # A histogram of each gradient takes long: one step says how long.
-            steps = 1 if way == WANDB else STEPS
-            timers[way] = _timer(model, batch, callbacks, steps)
+            some = 1 if way == WANDB else steps
+            timers[way] = _timer(model, batch, callbacks, some)
         timers |= monitor_floor.timers(backend, model)
         times = race(timers, settings, pause=0.0)
     plain = times.pop("plain")
@@ -84,7 +83,7 @@ def _ways(backend: str) -> list[str]:
 
 
 def _timer(
-    model: Any, batch: Any, callbacks: list[Any], steps: int = STEPS
+    model: Any, batch: Any, callbacks: list[Any], steps: int
 ) -> Callable[[], float]:
     """Trains a network for some steps; returns the seconds a step, without the first.
 
@@ -149,9 +148,7 @@ def tables(measured: list[dict[str, Any]]) -> list[Table]:
         + [_shown(cell.get(way)) for way in ways]
         for place, cell in sorted(cells.items(), key=lambda item: item[0][0])
     ]
-    networks = "; ".join(
-        f"{each}: {monitor_networks.ONE_LINE[each]}" for each in NETWORKS
-    )
+    networks = "; ".join(f"{each}: {monitor_networks.ONE_LINE[each]}" for each in STEPS)
     return [
         Table(
             title="A step of `fit` with the monitor, over one without",

@@ -130,11 +130,10 @@ class NormMonitor(OwnLoop):
         session = self._watch.session
         if session is None:
             return
-        if session.is_late:
-            self._watch.pronounce(session.drain())
-            if session.needs_look():
-                self._bring_up_to_date()
-                self._watch.pronounce(session.look())
+        self._watch.pronounce(session.drain_late())
+        if session.needs_look():
+            self._bring_up_to_date()
+            self._watch.pronounce(session.look())
         due = self._watch.due(self._model.steps_per_execution)
         if any(due):
             self._arm(due)

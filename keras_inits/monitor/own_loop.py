@@ -109,8 +109,7 @@ class OwnLoop(keras.callbacks.Callback):
         [is_due] = watch.due()
         if readings and is_due:
             session.push([(0, tensors) for tensors in readings], epoch, loss)
-        if session.is_late:
-            watch.pronounce(session.drain())
+        watch.pronounce(session.drain_late())
 
     def _session(self) -> Session:
         if self._watch.session is None:

@@ -28,6 +28,7 @@ __all__ = ["Session", "Settings"]
 # Readings are fetched in batches and late, so that the device never waits for the host.
 _HELD = 16
 _HELD_SECONDS = 2.0
+_NEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -121,21 +122,29 @@ class Session:
             self._waiting_since = time.monotonic()
         self._queue.append((readings, epoch, loss))
 
-    @property
-    def is_late(self) -> bool:
-        """Whether it is time to drain the queue."""
-        if not self._queue:
-            return False
-        waited = time.monotonic() - self._waiting_since
-        return len(self._queue) > _HELD or waited > _HELD_SECONDS
+    def drain_late(self) -> list[Verdict]:
+        """Drains what has waited for long enough, at most steps nothing.
 
-    def drain(self) -> list[Verdict]:
-        """Fetches what is queued, keeps it, writes it, and says what is wrong."""
+        Of many that wait the newest stay, as the device may be at work on them.
+        """
         if not self._queue:
             return []
+        if time.monotonic() - self._waiting_since > _HELD_SECONDS:
+            return self.drain()
+        return self.drain(_NEWEST) if len(self._queue) >= _HELD + _NEWEST else []
+
+    def drain(self, leave: int = 0) -> list[Verdict]:
+        """Fetches what is queued, keeps it, writes it, and says what is wrong.
+
+        Args:
+            leave: How many of the newest readings stay in the queue.
+        """
+        steps = [self._queue.popleft() for _ in range(len(self._queue) - leave)]
+        if not steps:
+            return []
+        self._waiting_since = time.monotonic()
         found = self.open(strict=False)
-        while self._queue:
-            sample = self._reader.sample(*self._queue.popleft())
+        for sample in self._reader.samples(steps):
             self.steps, self._last = sample.step, sample
             self._is_silent |= bool((sample.values["gradient_norm"] == 0).any())
             self._recorder.tell("write", sample)
@@ -181,7 +190,7 @@ class Session:
 
     def needs_look(self) -> bool:
         """Whether the weights are to be looked at in the middle of an epoch."""
-        return bool(self._structure.start) and self.steps >= self._next_look
+        return self.steps >= self._next_look and bool(self._structure.start)
 
     def look(self) -> list[Verdict]:
         """Looks at the weights themselves, and at the outputs on the held batch.

@@ -122,14 +122,15 @@ class Memory:
 
         Those that begin at zero do so and mean no harm: most kernels must not.
         """
-        began = self.first_weight[self.kernels] > 0
-        if not began.size or np.median(began) < 1:
-            return False
         recently = self.samples - self.moved_at <= _RECENT
-        if recently and self.leap >= rule["update"]:
-            return True
         oldest = self._weight_totals[0]
-        return 0 < oldest * rule["growth"] <= self.weight_total
+        if not (
+            (recently and self.leap >= rule["update"])
+            or 0 < oldest * rule["growth"] <= self.weight_total
+        ):
+            return False
+        began = self.first_weight[self.kernels] > 0
+        return bool(2 * np.count_nonzero(began) > began.size)
 
     @property
     def gradient(self) -> _Array:
