@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_inits.data_driven.examined import Examined
+from keras_inits.data_driven.likeness import alike
 from keras_inits.data_driven.remaking import remake_kernel
 from keras_inits.data_driven.rules import RULES
 from keras_inits.data_driven.signals import Signal
-from keras_inits.data_driven.weights import Kernel, alike
+from keras_inits.data_driven.weights import Kernel
 from keras_inits.records import Finding
 
 __all__ = ["fan", "identical", "symmetry"]

@@ -1,4 +1,4 @@
-"""What the weights alone say, before any data: fans, spread, twins, rank."""
+"""The kernels of a layer: what each is, how it was drawn, and what its numbers say."""
 
 from __future__ import annotations
 
@@ -15,59 +15,13 @@ from numpy.typing import NDArray
 from keras_inits.architecture.fans import fans_by_weight
 from keras_inits.architecture.host import on_host
 from keras_inits.architecture.roles import own_weights, weight_role
+from keras_inits.data_driven.survey import Survey
 from keras_inits.initializers.fans import compute_fans
 from keras_inits.theory import gain
 
-__all__ = ["RANK_COUNTED", "Kernel", "alike", "argument_for", "kernels_of"]
-
-#: Ranks are counted up to this: enough to tell a matrix of rank 1 from a random one.
-RANK_COUNTED = 64
-# A sequence this long tells two draws apart beyond doubt.
-_PREFIX = 256
-_TOO_SHORT = 16
-_FIRST_INPUTS = 8
-_PART = 96
+__all__ = ["Kernel", "argument_for", "kernels_of"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """What is kept of a kernel's numbers, which are read once."""
-
-    beginning: Array
-    std: float
-    is_zero: bool
-    nonfinite: int
-    rank: int
-    twins: Array
-
-    @classmethod
-    def of(cls, kernel: Kernel) -> _Survey:
-        values = kernel.values
-        flat = values.reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = float(np.vdot(flat, flat)) / flat.size
-            mean = float(flat.mean())
-        nonfinite = 0
-        if not math.isfinite(square):
-            nonfinite = int(np.count_nonzero(~np.isfinite(flat)))
-        # In single precision tiny squares are lost, large ones infinite, and of a
-        # small difference of two large ones noise is left.
-        if not 1e-30 < square < math.inf or mean**2 > 0.99 * square:
-            exact = flat[np.isfinite(flat)].astype(np.float64)
-            std = float(exact.std()) if exact.size else 0.0
-        else:
-            std = math.sqrt(square - mean**2)
-        rows = kernel.units(values)
-        return cls(
-            beginning=flat[:_PREFIX].astype(np.float64),
-            std=std,
-            is_zero=square == 0.0 and not flat.any(),
-            nonfinite=nonfinite,
-            rank=0 if nonfinite else _rank(rows),
-            twins=_twins(rows, kernel.bias),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +64,11 @@ class Kernel:
         return bool(self.variable.trainable)
 
     @cached_property
-    def _survey(self) -> _Survey:
-        return _Survey.of(self)
+    def _survey(self) -> Survey:
+        values, bias = self.values, self.bias
+        if bias is not None:
+            bias = keras.ops.convert_to_numpy(bias.value)
+        return Survey.of(values, self.units(values), bias)
 
     @property
     def beginning(self) -> Array:
@@ -203,67 +160,6 @@ class Kernel:
         return factor / math.sqrt(max(self.fans[0], 1.0))
 
 
-def _twins(rows: Array, bias: Any) -> Array:
-    """For each row the number of its group of equals, -1 where it has none."""
-    extra = None
-    if bias is not None:
-        extra = keras.ops.convert_to_numpy(bias.value).reshape(-1, 1)
-    found = np.full(len(rows), -1)
-    count = 0
-    # Few units agree in their first inputs, so that few have to be read to the end.
-    for alike in _groups(_joined(rows[:, :_FIRST_INPUTS], extra)):
-        rest = None if extra is None else extra[alike]
-        for members in _groups(_joined(rows[alike], rest)):
-            found[np.asarray(alike)[members]] = count
-            count += 1
-    return found
-
-
-def _rank(rows: Array) -> int:
-    """The rank, counted up to `RANK_COUNTED`.
-
-    Of a part, which has no larger rank than the whole: most kernels are done there.
-    Else of the product with random matrices on both sides, which has the same rank.
-    """
-    count = int(min(*rows.shape, RANK_COUNTED))
-    if _eliminated(rows[:_PART, :_PART].astype(np.float64), count) == count:
-        return count
-    largest = np.abs(rows).max()
-    if largest == 0.0:
-        return 0
-    random = np.random.default_rng(0)
-    mixed = (rows / largest) @ random.standard_normal((rows.shape[1], _PART))
-    return _eliminated(random.standard_normal((_PART, len(rows))) @ mixed, count)
-
-
-def _eliminated(matrix: Array, most: int) -> int:
-    """How many pivots Gaussian elimination finds, up to so many.
-
-    Written out, since LAPACK's threads cost more than matrices of this size.
-    """
-    limit = 1e-5 * np.abs(matrix).max(initial=0.0)
-    for rank in range(most):
-        row, column = np.unravel_index(np.abs(matrix).argmax(), matrix.shape)
-        pivot = matrix[row, column]
-        if abs(pivot) <= limit:
-            return rank
-        matrix = matrix - np.outer(matrix[:, column], matrix[row] / pivot)
-    return most
-
-
-def _joined(rows: Array, bias: Array | None) -> Array:
-    return rows if bias is None else np.concatenate([rows, bias], axis=1)
-
-
-def _groups(rows: Array) -> list[list[int]]:
-    """The places of rows that are equal, for each set of at least two."""
-    rows = np.ascontiguousarray(rows + np.float32(0.0))  # -0 is 0
-    groups: dict[bytes, list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault(row.tobytes(), []).append(index)
-    return [members for members in groups.values() if len(members) > 1]
-
-
 def kernels_of(layer: Any) -> list[Kernel]:
     """The kernels and embeddings of an entry of `weight_layers`, in its own order."""
     try:
@@ -296,47 +192,6 @@ def kernels_of(layer: Any) -> list[Kernel]:
                 _bias(own, variable, axes),
             )
         )
-    return found
-
-
-def alike(kernels: Sequence[Kernel]) -> list[list[Kernel]]:
-    """Groups of trainable kernels that were filled from one sequence of numbers.
-
-    They are equal, or begin alike but for a factor, as draws with one seed for several
-    shapes do. A kernel that is mostly zeros, or holds few different numbers, was not
-    drawn at random and joins no group.
-    """
-    beginnings = []
-    members = []
-    for kernel in kernels:
-        flat = kernel.beginning
-        if not kernel.trainable or len(np.unique(flat)) < min(len(flat), _TOO_SHORT):
-            continue
-        if len(flat) < _TOO_SHORT or np.count_nonzero(flat) < len(flat) / 2:
-            continue
-        if not np.isfinite(flat).all():
-            continue
-        beginnings.append(np.resize(flat, _PREFIX) * (np.arange(_PREFIX) < len(flat)))
-        members.append(kernel)
-    groups: list[list[Kernel]] = []
-    in_step = _in_step(np.reshape(beginnings, (-1, _PREFIX)))
-    free = list(range(len(members)))
-    while free:
-        first, *others = free
-        same = [other for other in others if in_step[first, other]]
-        if same:
-            groups.append([members[at] for at in (first, *same)])
-        free = [at for at in others if at not in same]
-    return groups
-
-
-def _in_step(rows: Array) -> Array:
-    """Which pairs of rows agree but for a factor, where neither is 0."""
-    known = (rows != 0.0).astype(np.float64)
-    squares = np.square(rows) @ known.T  # of one row, where the other is known
-    near = rows @ rows.T > 0.99999 * np.sqrt(squares * squares.T)
-    enough = known @ known.T >= _TOO_SHORT
-    found: Array = near & enough
     return found
 
 

@@ -1,11 +1,10 @@
 """What weights alone say, against linear algebra and the layers' definitions."""
 
-import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from keras_inits.data_driven.weights import alike, kernels_of
+from keras_inits.data_driven.weights import kernels_of
 from tests.data_driven.models import normal
 
 
@@ -108,35 +107,6 @@ def test_expected_spread_holds_a_relu_signal():
     assert kernel.expected_std("relu") == pytest.approx(np.sqrt(2 / 50))
     assert kernel.expected_std(None) == pytest.approx(np.sqrt(1 / 50))
     assert kernel.expected_std("no such thing") == pytest.approx(np.sqrt(1 / 50))
-
-
-def test_one_seed_in_two_initializers_is_found_through_shape_and_scheme():
-    kernels = [
-        *built_kernels(layers.Dense(32, kernel_initializer=with_seed("HeNormal")), 16),
-        *built_kernels(layers.Dense(8, kernel_initializer=with_seed("HeNormal")), 64),
-        *built_kernels(layers.Dense(8), 64),
-    ]
-    assert alike(kernels) == [kernels[:2]]
-
-
-def with_seed(name):
-    return getattr(keras.initializers, name)(seed=3)
-
-
-@pytest.mark.parametrize("name", ["zeros", "ones", "identity"])
-def test_kernels_that_were_not_drawn_are_not_told_apart(name):
-    kernels = [
-        built_kernels(layers.Dense(32, kernel_initializer=name), 32)[0]
-        for _ in range(2)
-    ]
-    assert alike(kernels) == []
-
-
-def test_frozen_copies_are_left_alone():
-    kernels = [with_values(normal(20, 20)) for _ in range(2)]
-    assert len(alike(kernels)) == 1
-    kernels[0].variable.trainable = False
-    assert alike(kernels) == []
 
 
 def test_an_expert_axis_counts_as_units_for_keras_alone():
