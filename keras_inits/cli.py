@@ -239,10 +239,7 @@ def _show(result: Comparison, folder: Path, console: Any) -> None:
     from keras_inits.report import folder as run_folder
     from keras_inits.report import tables
 
-    if result.published():
-        console.print(tables.published_table(result))
-    if any(result.seeded(scheme) for scheme in result.schemes):
-        console.print(tables.draws_table(result))
+    console.print(tables.comparison_shown(result))
     with console.status("Drawing figures ..."):
         written = run_folder.write_folder(result, folder)
     figures = [path for path in written if path.suffix == ".png"]

@@ -78,8 +78,13 @@ def _arguments(layer: Any) -> dict[str, str]:
             continue
         if not _is_plain(value):
             raise ValueError(f"{name}={value!r} is no plain argument.")
-        found[name] = repr(value)
+        found[name] = f'"{value}"' if _is_word(value) else repr(value)
     return found
+
+
+def _is_word(value: Any) -> bool:
+    """Whether it can stand in double quotes, as the rest of a cure does."""
+    return isinstance(value, str) and value.isidentifier()
 
 
 def _is_plain(value: Any) -> bool:

@@ -178,6 +178,16 @@ class Comparison:
         """
         return {name: _plain(value) for name, value in asdict(self).items()}
 
+    def __str__(self) -> str:
+        from keras_inits.report.tables import comparison_shown
+
+        return str(comparison_shown(self))
+
+    def _repr_html_(self) -> str:
+        from keras_inits.report.tables import comparison_shown
+
+        return comparison_shown(self)._repr_html_()
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):

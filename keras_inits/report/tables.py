@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING
 from keras_inits.records import Comparison, Spread
 from keras_inits.report.comments import comment_on_draws, comment_on_run
 from keras_inits.report.extras import require
+from keras_inits.report.shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["draws_table", "published_table"]
+__all__ = ["comparison_shown", "draws_table", "published_table"]
+
+
+def comparison_shown(comparison: Comparison) -> Shown:
+    """Both tables, each where it has rows.
+
+    Args and errors are those of `published_table`.
+    """
+    tables = []
+    if comparison.published():
+        tables.append(published_table(comparison))
+    if any(comparison.seeded(scheme) for scheme in comparison.schemes):
+        tables.append(draws_table(comparison))
+    return Shown(require("rich.console").Group(*tables))
 
 
 def published_table(comparison: Comparison) -> Group:

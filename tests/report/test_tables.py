@@ -73,6 +73,18 @@ def test_a_cost_that_is_no_number_is_said(make_comparison, make_run):
     assert "not finite" in text_of(draws_table(make_comparison(*runs)), width=120)
 
 
+def test_a_comparison_prints_and_shows_the_tables_that_have_rows(
+    comparison, make_comparison, make_run
+):
+    both = str(comparison)
+    assert "The published draw" in both
+    assert "What to expect" in both
+    one = make_comparison(make_run())
+    assert "What to expect" not in str(one)
+    assert "<pre" in one._repr_html_()
+    assert "The published draw" in one._repr_html_()
+
+
 @pytest.mark.parametrize("table", [published_table, draws_table])
 def test_eighty_columns_cut_nothing_off(make_comparison, make_run, table):
     runs = [
