@@ -86,7 +86,8 @@ def _jax(run: Pass, values: list[Any], see: See) -> Any:
     import jax
 
     def seen(place: int, unit: Any) -> Any:
-        return _jax_watch_constant()(values[place], unit, functools.partial(see, place))
+        see_here = functools.partial(see, place)
+        return _jax_watch()(values[place], unit, see_here, False)
 
     def differentiated(unit: Any) -> tuple[Any, Any]:
         # By a number that changes nothing: all that is wanted is seen on the way.
@@ -139,7 +140,7 @@ def watched(tensor: Any, see: Callable[[Any], None]) -> Any:
 
     if not isinstance(tensor, jax.core.Tracer):
         return tensor  # a constant: nothing is differentiated by it
-    return _jax_watch()(tensor, see)
+    return _jax_watch()(tensor, 1.0, see, True)
 
 
 def _tensorflow_watched(tensor: Any, see: Callable[[Any], None], goes_on: bool) -> Any:
@@ -156,46 +157,31 @@ def _tensorflow_watched(tensor: Any, see: Callable[[Any], None], goes_on: bool) 
 
 
 @functools.cache
-def _jax_watch() -> Callable[[Any, Callable[[Any], None]], Any]:
+def _jax_watch() -> Callable[[Any, Any, Callable[[Any], None], bool], Any]:
+    """Made once, for JAX keeps what it knows of a function by the function.
+
+    What it gives is the value, as it depends on `unit` too; the gradient is shown to
+    `see`, and goes on to whatever the value was made of where `goes_on` says so.
+    """
     import jax
 
-    @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-    def same(value: Any, see: Callable[[Any], None]) -> Any:
-        return value
-
-    def go_forward(value: Any, see: Callable[[Any], None]) -> tuple[Any, None]:
-        return value, None
-
-    def pull_back(see: Callable[[Any], None], kept: None, gradient: Any) -> tuple[Any]:
-        see(gradient)
-        return (gradient,)
-
-    same.defvjp(go_forward, pull_back)
-    watch: Callable[[Any, Callable[[Any], None]], Any] = same
-    return watch
-
-
-@functools.cache
-def _jax_watch_constant() -> Callable[[Any, Any, Callable[[Any], None]], Any]:
-    import jax
-
-    @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-    def same(value: Any, unit: Any, see: Callable[[Any], None]) -> Any:
+    @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+    def same(value: Any, unit: Any, see: Callable[[Any], None], goes_on: bool) -> Any:
         return value
 
     def go_forward(
-        value: Any, unit: Any, see: Callable[[Any], None]
+        value: Any, unit: Any, see: Callable[[Any], None], goes_on: bool
     ) -> tuple[Any, None]:
         return value, None
 
     def pull_back(
-        see: Callable[[Any], None], kept: None, gradient: Any
-    ) -> tuple[None, None]:
+        see: Callable[[Any], None], goes_on: bool, kept: None, gradient: Any
+    ) -> tuple[Any, None]:
         see(gradient)
-        return None, None
+        return gradient if goes_on else None, None
 
     same.defvjp(go_forward, pull_back)
-    watch: Callable[[Any, Any, Callable[[Any], None]], Any] = same
+    watch: Callable[[Any, Any, Callable[[Any], None], bool], Any] = same
     return watch
 
 

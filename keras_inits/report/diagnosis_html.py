@@ -6,7 +6,7 @@ from html import escape
 
 from keras_inits.records import Diagnosis, Finding, LayerReading
 from keras_inits.report.colours import GOOD, SEVERITY_COLOURS
-from keras_inits.report.diagnosis import (
+from keras_inits.report.diagnosis_words import (
     COLUMNS,
     evidence_line,
     facts_line,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_inits.records import Diagnosis, Finding, LayerReading
 from keras_inits.report.colours import SEVERITY_COLOURS
-from keras_inits.report.diagnosis import headline, shown_names
+from keras_inits.report.diagnosis_words import headline, shown_names
 from keras_inits.report.extras import require
 
 if TYPE_CHECKING:

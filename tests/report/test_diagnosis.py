@@ -11,9 +11,8 @@ import pytest
 
 from keras_inits.records import Diagnosis, Finding, LayerReading
 from keras_inits.report.colours import GOOD, SEVERITY_COLOURS
-from keras_inits.report.diagnosis import (
-    diagnosis_table,
-    diagnosis_text,
+from keras_inits.report.diagnosis import diagnosis_table, diagnosis_text
+from keras_inits.report.diagnosis_words import (
     evidence_line,
     headline,
     number,

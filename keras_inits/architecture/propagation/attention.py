@@ -55,29 +55,11 @@ def attend(
     alike, even, mixed = _overlaps(length, count, max(float(logits), 0.0), causal)
     drop = 1 / (1 - rate)
 
-    # What two queries' weights have in common, by kind of pair: batch, position, head.
-    common = np.empty((len(asked), 2, 2))
-    first = asked[0, 0, 0, 0] * spread[0, 0, 0]
-    for kind in np.ndindex(common.shape):
-        batch, place, head = kind
-        both = asked[batch, place, head, 0] * spread[batch, head, 0]
-        share = np.clip(both / first, 0.0, 1.0) if first > 0 else 1.0
-        base = even[place]
-        common[kind] = base + share * max(alike.mean() - even[0], 0.0)
-
-    raw = np.empty_like(query.pairs)
-    for kind in np.ndindex(raw.shape):
-        batch, place, head, unit = kind
-        shared = common[batch, place, head]
-        times = drop if (batch, place, head) == (0, 0, 0) else 1.0
-        raw[kind] = (
-            times * shared * value.raw[batch, 0, head, unit]
-            + (1 - shared) * value.raw[batch, 1, head, unit]
-        )
+    common = _in_common(asked, spread, alike, even)
     near, far = value.raw[0, 0, 0, 0], value.raw[0, 1, 0, 0]
     profile = (drop * alike * near + (1 - alike) * far)[:, None, None]
     shape = (length, *value.shape[1:])
-    width_of_value = value.shape[2]
+    raw = _averaged(value.raw, common, drop)
     made = moments.moments_of(shape, value.average, profile, raw)
 
     def pull(gradient: Moments) -> list[Moments]:
@@ -85,7 +67,7 @@ def attend(
         # How far the values' scores differ along the gradient, for two queries that
         # are the same or not.
         apart = value.raw[0, 0, 0, 0] - value.raw[0, 1, 0, 0]
-        reach = width_of_value * apart
+        reach = value.shape[2] * apart
         own = mixed[0] * reach * arrived[0, 0, 0, 0]
         other = mixed[1] * reach * arrived[0, 1, 0, 0] * common[0, 1, 0] / even[1]
         by_query = np.zeros_like(query.pairs)
@@ -97,24 +79,71 @@ def attend(
             * (length / count)
             * (own * asked[0, 0, 0, 0] + (length - 1) * other * asked[0, 1, 0, 0])
         )
-        by_value = np.empty_like(value.pairs)
-        for kind in np.ndindex(by_value.shape):
-            batch, place, head, unit = kind
-            parts = []
-            for moved in (0, 1):
-                shared = common[batch, moved, head]
-                if not moved and (batch, head) == (0, 0):
-                    shared *= 1 if place else drop
-                if place:
-                    shared = (1 - shared) / max(count - 1, 1)
-                parts.append(shared * arrived[batch, moved, head, unit])
-            by_value[kind] = (length / count) * (parts[0] + (length - 1) * parts[1])
+        by_value = (length / count) * _gathered(arrived, common, drop, length, count)
         return [
             moments.moments_of(x.shape, 0.0, found.flat[0], found)
             for x, found in ((query, by_query), (key, by_key), (value, by_value))
         ]
 
     return tape.note(made, [query, key, value], pull)
+
+
+def _in_common(asked: Floats, spread: Floats, alike: Floats, even: Floats) -> Floats:
+    """What two queries' weights have in common, by kind: batch, position, head.
+
+    Args:
+        asked: second moments of the query.
+        spread: of the key, less those between positions.
+        alike: the same for one query with itself, by its position.
+        even: the same for even weights: a query with itself, and two queries.
+    """
+    common = np.empty((len(asked), 2, 2))
+    first = asked[0, 0, 0, 0] * spread[0, 0, 0]
+    for kind in np.ndindex(common.shape):
+        batch, place, head = kind
+        both = asked[batch, place, head, 0] * spread[batch, head, 0]
+        share = np.clip(both / first, 0.0, 1.0) if first > 0 else 1.0
+        common[kind] = even[place] + share * max(alike.mean() - even[0], 0.0)
+    return common
+
+
+def _averaged(value: Floats, common: Floats, drop: float) -> Floats:
+    """Second moments of averages of values, of two queries of each kind."""
+    raw = np.empty_like(value)
+    for kind in np.ndindex(raw.shape):
+        batch, place, head, unit = kind
+        shared = common[batch, place, head]
+        times = drop if (batch, place, head) == (0, 0, 0) else 1.0
+        near, far = value[batch, 0, head, unit], value[batch, 1, head, unit]
+        raw[kind] = times * shared * near + (1 - shared) * far
+    return raw
+
+
+def _gathered(
+    arrived: Floats, common: Floats, drop: float, length: int, count: int
+) -> Floats:
+    """Second moments of what queries send back to values, of each kind of pair.
+
+    Args:
+        arrived: those of the gradient by the averages.
+        common: what the weights of two queries have in common.
+        drop: 1 over the share that dropout leaves.
+        length: how many queries.
+        count: how many values.
+    """
+    raw = np.empty_like(arrived)
+    for kind in np.ndindex(raw.shape):
+        batch, place, head, unit = kind
+        parts = []
+        for moved in (0, 1):
+            shared = common[batch, moved, head]
+            if not moved and (batch, head) == (0, 0):
+                shared *= 1 if place else drop
+            if place:
+                shared = (1 - shared) / max(count - 1, 1)
+            parts.append(shared * arrived[batch, moved, head, unit])
+        raw[kind] = parts[0] + (length - 1) * parts[1]
+    return raw
 
 
 def _overlaps(
