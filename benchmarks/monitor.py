@@ -13,7 +13,7 @@ from benchmarks import monitor_floor, monitor_networks
 from benchmarks.monitor_peers import WANDB, has_wandb, second_pass, wandb_watch
 from benchmarks.settings import BACKENDS, Settings
 from benchmarks.tables import NOTHING, Table, show
-from benchmarks.timing import finish, median_ratio, race
+from benchmarks.timing import error_of_median, finish, race
 from benchmarks.workers import Worker
 
 __all__ = ["measure", "tables"]
@@ -71,10 +71,16 @@ def _measure(backend: str, network: str, settings: Settings) -> list[dict[str, A
             "network": network,
             "way": way,
             "step": statistics.median(plain),
-            "ratio": median_ratio(ours, plain) + (way in monitor_floor.FLOORS),
+            **_over(ours, plain, way in monitor_floor.FLOORS),
         }
         for way, ours in times.items()
     ]
+
+
+def _over(ours: list[float], plain: list[float], is_more: bool) -> dict[str, float]:
+    """Our time over the plain one of the same round; the plain one is in it or not."""
+    ratios = [a / b + is_more for a, b in zip(ours, plain, strict=True)]
+    return {"ratio": statistics.median(ratios), "error": error_of_median(ratios)}
 
 
 def _ways(backend: str) -> list[str]:
@@ -155,8 +161,11 @@ def tables(measured: list[dict[str, Any]]) -> list[Table]:
             columns=["network", "backend", "plain, ms", *ways],
             rows=rows,
             note=(
-                "`fit` with each way in turn, medians of each round's ratio, beside "
-                f"the goal where there is one. {networks}; batches of "
+                "`fit` with each way in turn, in an order drawn each round; medians of "
+                "each round's ratio with their standard error, beside the goal where "
+                "there is one (≈: nearer to it than the error). The first step of each "
+                "measurement, which bears what is done once a training, is left out. "
+                f"{networks}; batches of "
                 f"{monitor_networks.BATCH}, Adam. Second pass: a callback that takes "
                 f"the gradients once more after each step. {_about_wandb(measured)} "
                 "Floor: 1 + the time of the same reductions alone over that of a plain "
@@ -173,10 +182,13 @@ def _shown(row: dict[str, Any] | None) -> str:
     """A ratio, and how it stands to its goal."""
     if row is None:
         return NOTHING
-    ratio, goal = row["ratio"], GOALS[row["network"]].get(row["way"])
+    ratio, error = row["ratio"], row["error"]
+    text = f"{ratio:.3f} ± {error:.3f}"
+    goal = GOALS[row["network"]].get(row["way"])
     if goal is None:
-        return show(ratio, 4)
-    return f"{show(ratio, 4)} {'≤' if ratio <= goal else '>'} {goal:g}"
+        return text
+    relation = "≈" if abs(ratio - goal) < error else "≤" if ratio <= goal else ">"
+    return f"{text} {relation} {goal:g}"
 
 
 def _about_wandb(measured: list[dict[str, Any]]) -> str:
