@@ -15,6 +15,7 @@ from keras_inits.architecture.roles import (
     weight_layers,
     weight_role,
 )
+from keras_inits.data_driven.weights import Kernel, kernels_of
 from keras_inits.records import Layout, Weight
 
 __all__ = ["WatchedWeights", "as_pattern", "training_facts"]
@@ -62,9 +63,9 @@ class WatchedWeights:
         trainable = {id(v): v for v in model.trainable_variables}
         self._trainable = set(trainable)
         found: dict[int, Weight] = {}
-        layers = weight_layers(model)
-        activations = following_activations(model, layers)
-        for layer, activation in zip(layers, activations, strict=True):
+        self._layers = weight_layers(model)
+        activations = following_activations(model, self._layers)
+        for layer, activation in zip(self._layers, activations, strict=True):
             for variable in own_weights(layer):
                 if id(variable) in trainable and matches(variable.path):
                     weight = _weight(layer, variable, activation)
@@ -99,14 +100,14 @@ class WatchedWeights:
         """Where these variables stand in a sample's arrays."""
         return np.array([self._places[id(v)] for v in variables], np.intp)
 
-    def kernels(self) -> dict[str, Any]:
-        """The variables that mix several units, by their layer's path."""
-        pairs = zip(self.layout.weights, self._variables, strict=True)
-        return {
-            weight.layer: variable
-            for weight, variable in pairs
-            if weight.role == "kernel" and len(weight.shape) > 1
-        }
+    def kernels(self) -> dict[str, Kernel]:
+        """What mixes several units, by its layer's path."""
+        found = {}
+        for layer in self._layers:
+            for kernel in kernels_of(layer):
+                if kernel.role == "kernel" and self.watches(kernel.variable):
+                    found[kernel.variable.path.rpartition("/")[0]] = kernel
+        return found
 
     def variables(self) -> dict[str, Any]:
         """All of them, by path."""

@@ -1,7 +1,8 @@
 """What differs between the backends where a training step is tapped.
 
-Each module has the same functions, over lists of the backend's own tensors; a new
-backend is a new module here, and nothing else in the monitor knows which one it is.
+Each module with a backend's name has the same functions, over lists of that backend's
+own tensors; a new backend is a new module here, and nothing else in the monitor knows
+which one it is.
 """
 
 import importlib
