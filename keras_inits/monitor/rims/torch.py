@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -42,6 +43,14 @@ LOOPS_IN_GRAPH = False
 
 #: The method of an optimizer that every step goes through.
 TAP_POINT = "apply"
+
+# Squares of float32 are lost below 1e-19 and above 1e19; a norm well inside of that
+# range has lost nothing that counts.
+_LEAST_SAFE_NORM, _MOST_SAFE_NORM = 1e-15, 1e15
+
+# The largest piece of a tensor whose norm is taken in single precision: of larger ones
+# rounding shows in the seventh digit.
+_PIECE = 1 << 16
 
 
 def current(variable: Any, state: Any = None) -> Any:
@@ -91,7 +100,36 @@ def norms(several: list[list[Any]], compiled: bool) -> list[Any]:
     Returns:
         A vector for each, with an entry a tensor, in float64.
     """
-    return [torch.stack([_norm(x) for x in pack]) for pack in several]
+    return [_in_pieces(pack) for pack in several]
+
+
+def _in_pieces(pack: list[Any]) -> Any:
+    """On the processor, norms in single precision of pieces, where those are safe.
+
+    Four times as fast as a copy in double precision, which the norm makes there; a sum
+    of squares of a large tensor in single precision would be off in the fourth digit.
+    """
+    if torch.compiler.is_compiling() or not all(map(_is_plain, pack)):
+        return torch.stack([_norm(x) for x in pack])
+    pieces = [_pieces(x) for x in pack]
+    found = torch.stack(torch._foreach_norm(list(itertools.chain(*pieces)))).double()
+    if len(found) > len(pack):
+        places = torch.repeat_interleave(torch.tensor(list(map(len, pieces))))
+        squares = torch.zeros(len(pack), dtype=torch.float64)
+        found = squares.index_add_(0, places, found.square()).sqrt()
+    low, high = found.aminmax()
+    if low > _LEAST_SAFE_NORM and high < _MOST_SAFE_NORM:  # NaN is neither
+        return found
+    return torch.stack([_norm(x) for x in pack])
+
+
+def _pieces(x: Any) -> Any:
+    return x.reshape(-1).split(_PIECE) if x.numel() > _PIECE else (x,)
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether a tensor lies here, in single precision, and asking it costs no wait."""
+    return type(x) is torch.Tensor and x.is_cpu and x.dtype == torch.float32
 
 
 def _norm(x: Any) -> Any:
