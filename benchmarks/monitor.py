@@ -41,7 +41,7 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
         for network in STEPS:
             with Worker(backend) as worker:
                 cell = worker.run(_measure, backend, network, settings)
-            for row in cell:  # the whole takes a quarter of an hour
+            for row in cell:  # the whole takes twenty minutes
                 ratio = f"{row['ratio']:.3f}"
                 print(backend, network, row["way"], ratio, file=sys.stderr, flush=True)
             rows += cell
