@@ -13,7 +13,7 @@ ONE_LINE = {
     "mlp": "50 layers of 64 units",
     "cnn": "6 convolutions of 32 to 128 channels on 32 x 32 pixels",
     "transformer": "4 blocks of width 128 on 64 positions",
-    "wide transformer": "the same at width 512",
+    "wide transformer": "4 blocks of width 512 on 64 positions",
 }
 
 _SHAPES = {
