@@ -148,9 +148,8 @@ class Tap:
             values = {
                 id(v): x for v, x in zip(variables, trainable_variables, strict=True)
             }
-            given = step.before([values[id(v)] for v in step.variables])
-            values |= {id(v): x for v, x in zip(step.variables, given, strict=True)}
-            result = apply(optimizer_variables, grads, [*values.values()])
+            step.before([values[id(v)] for v in step.variables])
+            result = apply(optimizer_variables, grads, trainable_variables)
             new = {id(v): x for v, x in zip(variables, result[0], strict=True)}
             self._keep(place, step, [new[id(v)] for v in step.variables])
             return result
@@ -240,15 +239,14 @@ class _Step:
             fresh = [new + old for new, old in zip(fresh, held, strict=True)]
         return [gradient / self.accumulation for gradient in fresh]
 
-    def before(self, values: list[Any]) -> list[Any]:
-        """Takes the weights before the step; returns those to make the step with."""
-        if not values:
-            return values
-        pack = self._rim.packed(values, keep=self._measures.updates)
-        self._packs["weight_norm"], values = self._rim.read_first(pack, values)
-        if self._rim.IN_PLACE:
-            self._measure()
-        return values
+    def before(self, values: list[Any]) -> None:
+        """Takes the weights before the step."""
+        if values:
+            self._packs["weight_norm"] = self._rim.packed(
+                values, keep=self._measures.updates
+            )
+            if self._rim.IN_PLACE:
+                self._measure()
 
     def _measure(self) -> None:
         """Measures what has been gathered and not been measured yet."""

@@ -30,7 +30,6 @@ __all__ = [
     "norms",
     "outlined",
     "packed",
-    "read_first",
     "reduced",
     "scalar",
     "stacked",
@@ -77,24 +76,6 @@ def packed(tensors: list[Any], keep: bool = False) -> Packed:
     kind = jnp.float64 if wide else jnp.float32
 
     return pack([jnp.asarray(x, kind) for x in tensors], jnp.stack, _SMALL)
-
-
-def read_first(pack: Packed, values: list[Any]) -> tuple[Packed, list[Any]]:
-    """A pack of the values, and the same values taken out of its stacks.
-
-    XLA can't tell that the pack is made before a step overwrites the values, and copies
-    each of them to be sure; what is made of the pack comes after it.
-    """
-    is_traced = any(isinstance(value, jax.core.Tracer) for value in values)
-    if not is_traced or jax.device_count() > 1:  # where it might part values otherwise
-        return pack, values
-    pack = pack.like(jax.lax.optimization_barrier(pack.parts))
-    rows = [stack[place] for stack in pack.stacks for place in range(len(stack))]
-    rows = [None] * len(pack.alone) + rows
-    taken = zip((rows[place] for place in pack.order), values, strict=True)
-    return pack, [
-        old if new is None or new.dtype != old.dtype else new for new, old in taken
-    ]
 
 
 def dense(gradient: Any, compiled: bool) -> Any:

@@ -28,7 +28,6 @@ __all__ = [
     "norms",
     "outlined",
     "packed",
-    "read_first",
     "reduced",
     "scalar",
     "stacked",
@@ -72,11 +71,6 @@ def packed(tensors: list[Any], keep: bool = False) -> Packed:
     wide = any(x.dtype == tf.float64 for x in tensors)
     kind = tf.float64 if wide else tf.float32
     return pack([tf.cast(x, kind) for x in tensors], tf.stack, _SMALL)
-
-
-def read_first(pack: Packed, values: list[Any]) -> tuple[Packed, list[Any]]:
-    """A pack of the values, and the values: a graph keeps to the order of reading."""
-    return pack, values
 
 
 def dense(gradient: Any, compiled: bool) -> Any:

@@ -24,7 +24,6 @@ __all__ = [
     "norms",
     "outlined",
     "packed",
-    "read_first",
     "reduced",
     "scalar",
     "stacked",
@@ -67,11 +66,6 @@ def kept(value: Any) -> Any:
 def packed(tensors: list[Any], keep: bool = False) -> list[Any]:
     """Tensors as they are: torch's operations are quick to start."""
     return [tensor.clone() for tensor in tensors] if keep else tensors
-
-
-def read_first(pack: list[Any], values: list[Any]) -> tuple[list[Any], list[Any]]:
-    """A pack of the values, and the values: torch keeps to the order of reading."""
-    return pack, values
 
 
 def dense(gradient: Any, compiled: bool) -> Any:
