@@ -22,6 +22,7 @@ __all__ = ["measure", "tables"]
 #: a second, and of the smallest so many that the caches are warm for most of them. The
 #: monitor reads its numbers after each 16, two steps late.
 STEPS = {"mlp": 4 * 16 + 2, "cnn": 16 + 2, "transformer": 16 + 2}
+QUICK_STEPS = 2
 #: So many times the rounds, therefore, and seconds for those of a cell.
 ROUNDS = 8
 BUDGET = 100.0
@@ -49,10 +50,11 @@ def measure(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _measure(backend: str, network: str, settings: Settings) -> list[dict[str, Any]]:
+    steps = QUICK_STEPS if settings.quick else STEPS[network]
     if not settings.quick:
         rounds = ROUNDS * settings.rounds
         settings = replace(settings, rounds=rounds, budget=BUDGET)
-    batch, steps = monitor_networks.batch(network), STEPS[network]
+    batch = monitor_networks.batch(network)
     model = monitor_networks.network(network)
     with contextlib.ExitStack() as opened:
         timers = {"plain": _timer(model, batch, [], steps)}

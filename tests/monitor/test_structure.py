@@ -8,6 +8,8 @@ from keras import layers
 from keras_inits.monitor.layout import WatchedWeights
 from keras_inits.monitor.structure import Structure, duplicated_units
 
+pytestmark = pytest.mark.backend
+
 
 def structure(layer, *shape):
     model = keras.Sequential([keras.Input(shape), layer])
