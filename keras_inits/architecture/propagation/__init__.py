@@ -19,9 +19,10 @@ from keras_inits.architecture.propagation.moments import (
     independent,
     moments_of,
 )
+from keras_inits.architecture.propagation.notes import Reading
 from keras_inits.architecture.propagation.operations import operate
 from keras_inits.architecture.propagation.rules import RULES, Untreated, treat
-from keras_inits.architecture.propagation.tape import Reading, Tape
+from keras_inits.architecture.propagation.tape import Tape
 
 __all__ = [
     "RULES",
