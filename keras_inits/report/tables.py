@@ -98,9 +98,8 @@ def _group(
     remarks = make.grid(padding=(0, 2, 0, 1))
     for scheme, comment in comments.items():
         remarks.add_row(scheme, comment)
-    group: Group = require("rich.console").Group(
-        f"[bold]{title}[/]", numbers, remarks, ""
-    )
+    heading = require("rich.text").Text(title, style="bold")  # its numbers plain
+    group: Group = require("rich.console").Group(heading, numbers, remarks, "")
     return group
 
 
